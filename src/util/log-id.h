@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The MESSAGE_ID of each event an operator must act on. The texts are in packaging/catalog/muster.catalog.
+ */
+
+#define LOG_ID_CRASH         "8f6c1d2e0b9a4f7d9a53c4e7b1206f35"
+#define LOG_ID_AGENT_FAULT   "3a1f7be2c6d84e0f8b0e5d9c72a4f116"
+#define LOG_ID_START_FAILED  "c5d20b7e94f3482aa6e91f0d38b7c264"
+#define LOG_ID_RESTART_LIMIT "61e8a94d5c0b47f3b2d7f80a1c9e3d58"
+#define LOG_ID_KILLED        "e04b9f3172d64c58938cf5a60d7b21ea"
+
+/* "MESSAGE_ID=…" for log_fields(). */
+#define LOG_FIELD_ID(id) "MESSAGE_ID=" id
