@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/report.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+/* What [restart] on_limit says. */
+enum config_on_limit {
+        CONFIG_ON_LIMIT_BACKOFF,
+        CONFIG_ON_LIMIT_EXIT,
+};
+
+/* One key of [app], which belongs to the application. Keys are in lower case. */
+struct config_app {
+        char *key;
+        char *value;
+        char *origin;
+};
+
+/* What the files and -o say, typed. One sub-struct a section; table.c says what each key means, its
+ * default and its range. Everything is owned by the struct; strings are never NULL but where said. */
+struct config {
+        char *instance;
+
+        struct {
+                char *module; /* NULL only before loading */
+                usec_t stop_timeout;
+        } muster;
+
+        struct {
+                char **listen; /* NULL-terminated, see config/address.h */
+                uint64_t max_body;
+                uint64_t max_header;
+                usec_t header_timeout;
+                usec_t idle_timeout;
+                uint64_t min_body_rate; /* bytes a second, 0 = off */
+                usec_t request_timeout; /* may be USEC_NEVER */
+                unsigned int max_connections;
+                char *server_header; /* empty = no header */
+        } http;
+
+        struct {
+                unsigned int workers; /* 0 = auto */
+                usec_t ready_timeout;
+                usec_t drain_timeout;
+                usec_t kill_timeout;
+                bool drain;
+                bool core;
+        } worker;
+
+        struct {
+                unsigned int fault_limit; /* faults a minute */
+        } agent;
+
+        struct {
+                unsigned int limit;
+                usec_t interval;
+                int on_limit; /* enum config_on_limit */
+        } restart;
+
+        struct {
+                int level; /* LOG_EMERG … LOG_DEBUG */
+                bool access;
+                usec_t slow; /* USEC_NEVER = off */
+        } log;
+
+        struct config_app *app;
+        size_t n_app;
+
+        char **origins; /* by index in the table, NULL = default; see config_origin() */
+};
+
+/* A configuration in which every key has its default. */
+int config_new(struct config **ret);
+
+/* Takes NULL, returns NULL. */
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free);
+#define _cleanup_config_ _cleanup_(cleanup_config_free)
+
+/* Reads `path`, then every .conf file in `path`.d in the order of strcmp, then the overrides
+ * ("SECTION.KEY=VALUE", NULL-terminated, may be NULL). `instance` NULL takes the file's name without
+ * ".conf". Every problem of every file goes to the report, as errors or, where one can live with it,
+ * warnings. Returns 0, -EINVAL when the report has errors, or another negative errno; *ret is set only with
+ * 0. */
+int config_load(struct config **ret, const char *path, const char *instance, const char *const *overrides,
+                struct config_report *report);
+
+/* The text that children get: one escaped "section.key=value" line for each key. The caller frees it. */
+int config_serialize(const struct config *config, char **ret_text, size_t *ret_size);
+
+/* The other way. Untrusted input: -EBADMSG for whatever config_serialize() would not have written. */
+int config_deserialize(struct config **ret, const char *text, size_t size);
+
+/* A key of [app] in any case, NULL when it is not set. To walk all: config->app[0 … n_app - 1]. */
+const char *config_app(const struct config *config, const char *key);
+
+/* Where a value came from: "default", "-o" or "FILE:LINE"; NULL for a key there is not. */
+const char *config_origin(const struct config *config, const char *section, const char *key);
+
+/* The value of a key as it would be written in a file; the caller frees it. -ENOENT for a key there is not.
+ */
+int config_get_text(const struct config *config, const char *section, const char *key, char **ret);

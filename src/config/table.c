@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The table of keys: the one place that knows which keys there are.
+ *
+ * Defaults, parsing, ranges, error messages, what children are sent, the sample file and the manual page
+ * are all made from it, so a key is added by one entry here and one field in config.h. A default is text
+ * and goes through the same parser as a file's value, so that it cannot be outside its own range: a test
+ * walks all of them. Sections stand in the order in which a person reads the sample file.
+ */
+
+#include <errno.h>
+
+#include "config/address.h"
+#include "config/config.h"
+#include "config/table.h"
+
+#define KIB               (UINT64_C(1) << 10)
+#define MIB               (UINT64_C(1) << 20)
+#define TIB               (UINT64_C(1) << 40)
+
+#define MSEC              USEC_PER_MSEC
+#define SEC               USEC_PER_SEC
+#define MINUTE            (60 * USEC_PER_SEC)
+#define HOUR              (60 * MINUTE)
+#define DAY               (24 * HOUR)
+
+#define SERVER_HEADER_MAX 256
+
+/* In the order of syslog's numbers. */
+static const char *const level_names[] = {
+        "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", NULL,
+};
+
+/* In the order of enum config_on_limit. */
+static const char *const on_limit_names[] = { "backoff", "exit", NULL };
+
+static int check_not_empty(const char *text) {
+        return *text ? 0 : -EINVAL;
+}
+
+static int check_listen(const char *text) {
+        struct config_address address;
+
+        return config_address_parse(text, &address);
+}
+
+/* A field value of HTTP: visible characters with single bytes of space between them. */
+static int check_server_header(const char *text) {
+        size_t length = strlen(text);
+
+        if (length == 0)
+                return 0;
+        if (length > SERVER_HEADER_MAX || text[0] == ' ' || text[length - 1] == ' ')
+                return -EINVAL;
+        for (size_t i = 0; i < length; i++)
+                if (text[i] < ' ' || text[i] > '~')
+                        return -EINVAL;
+        return 0;
+}
+
+#define FIELD(name) .offset = offsetof(struct config, name)
+
+const struct config_key config_table[] = {
+        { "muster", "module", CONFIG_STRING, .check = check_not_empty, .required = true, .reloadable = true,
+          FIELD(muster.module), .allowed = "the name or path of an application",
+          .help = "The application to run. A name without a slash is looked up among the installed "
+                  "applications, with a slash it is the path of a shared object." },
+        { "muster", "stop_timeout", CONFIG_DURATION, .fallback = "20s", .min = 0, .max = HOUR,
+          .reloadable = true, FIELD(muster.stop_timeout),
+          .help = "How long stopping the service may take: the workers answer what they have accepted, then "
+                  "the agent stops. What is left afterwards is killed." },
+
+        { "http", "listen", CONFIG_LIST, .fallback = "127.0.0.1:8080", .min = 1, .max = 64,
+          .check = check_listen, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
+          .help = "Addresses to listen on when systemd hands over no sockets, separated by blanks: " CONFIG_ADDRESS_ALLOWED
+                  ". A port alone means all addresses, IPv4 and IPv6." },
+        { "http", "max_body", CONFIG_SIZE, .fallback = "1M", .min = 0, .max = TIB, .reloadable = true,
+          FIELD(http.max_body), .help = "The largest request body; a larger one is answered with 413." },
+        { "http", "max_header", CONFIG_SIZE, .fallback = "8K", .min = KIB, .max = MIB, .reloadable = true,
+          FIELD(http.max_header),
+          .help = "The largest header of a request, request line included; a larger one is refused." },
+        { "http", "header_timeout", CONFIG_DURATION, .fallback = "10s", .min = 100 * MSEC, .max = HOUR,
+          .reloadable = true, FIELD(http.header_timeout),
+          .help = "How long a client may take to send a request's header, from its first byte to its last." },
+        { "http", "idle_timeout", CONFIG_DURATION, .fallback = "60s", .min = 100 * MSEC, .max = DAY,
+          .reloadable = true, FIELD(http.idle_timeout),
+          .help = "How long a connection is kept open between two requests." },
+        { "http", "min_body_rate", CONFIG_SIZE, .fallback = "256", .min = 0, .max = TIB, .unit = "a second",
+          .reloadable = true, FIELD(http.min_body_rate),
+          .help = "How many bytes a second a request's body must keep up, on average, once header_timeout has "
+                  "passed; a slower client is disconnected. 0 accepts any rate." },
+        { "http", "request_timeout", CONFIG_DURATION, .fallback = "60s", .min = 100 * MSEC, .max = DAY,
+          .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(http.request_timeout),
+          .help = "How long a whole request may take, from the first byte of its header until its answer is "
+                  "made." },
+        { "http", "max_connections", CONFIG_UINT, .fallback = "1024", .min = 1, .max = 1000000,
+          .reloadable = true, FIELD(http.max_connections),
+          .help = "How many connections one worker holds; further ones wait or go to other workers." },
+        { "http", "server_header", CONFIG_STRING, .fallback = "muster", .check = check_server_header,
+          .reloadable = true, FIELD(http.server_header),
+          .allowed = "up to 256 visible ASCII characters with spaces between them, or nothing",
+          .help = "The Server header of every answer. Empty sends none." },
+
+        { "worker", "workers", CONFIG_UINT, .fallback = "auto", .min = 1, .max = 256, .word = "auto",
+          .word_value = 0, .reloadable = true, FIELD(worker.workers),
+          .help = "How many workers there are. auto takes the CPUs that are really available: the least of "
+                  "the affinity, the CPU quota and the online CPUs." },
+        { "worker", "ready_timeout", CONFIG_DURATION, .fallback = "30s", .min = 100 * MSEC, .max = HOUR,
+          .reloadable = true, FIELD(worker.ready_timeout),
+          .help = "How long a worker or the agent may take from its start until it is ready." },
+        { "worker", "drain_timeout", CONFIG_DURATION, .fallback = "10s", .min = 0, .max = HOUR,
+          .reloadable = true, FIELD(worker.drain_timeout),
+          .help = "How long a worker that ends, or has crashed, may take to answer the requests it had "
+                  "accepted." },
+        { "worker", "kill_timeout", CONFIG_DURATION, .fallback = "5s", .min = 10 * MSEC, .max = 10 * MINUTE,
+          .reloadable = true, FIELD(worker.kill_timeout),
+          .help = "How long a process that was told to end may outlive its time before SIGKILL." },
+        { "worker", "drain", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(worker.drain),
+          .help = "Whether a worker that crashed in the application's code answers the other requests that "
+                  "it had accepted before it ends." },
+        { "worker", "core", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(worker.core),
+          .help = "Whether a crash leaves a core dump, taken from a copy of the process so that it delays "
+                  "no request." },
+
+        { "agent", "fault_limit", CONFIG_UINT, .fallback = "10", .min = 0, .max = 100000,
+          .unit = "faults a minute", .reloadable = true, FIELD(agent.fault_limit),
+          .help = "How many crashes of its callbacks the agent survives within a minute before it is "
+                  "restarted." },
+
+        { "restart", "limit", CONFIG_UINT, .fallback = "60", .min = 1, .max = 100000, .unit = "restarts",
+          .reloadable = true, FIELD(restart.limit),
+          .help = "How many restarts of workers are made at once within interval." },
+        { "restart", "interval", CONFIG_DURATION, .fallback = "60s", .min = SEC, .max = DAY,
+          .reloadable = true, FIELD(restart.interval), .help = "The time in which limit counts." },
+        { "restart", "on_limit", CONFIG_ENUM, .fallback = "backoff", .names = on_limit_names,
+          .reloadable = true, FIELD(restart.on_limit),
+          .help = "What to do past the limit: backoff restarts workers ever more slowly and never gives up; "
+                  "exit ends the service so that systemd decides." },
+
+        { "log", "level", CONFIG_ENUM, .fallback = "info", .names = level_names, .reloadable = true,
+          FIELD(log.level), .help = "The least important messages that are logged." },
+        { "log", "access", CONFIG_BOOL, .fallback = "no", .reloadable = true, FIELD(log.access),
+          .help = "Whether every request is logged." },
+        { "log", "slow", CONFIG_DURATION, .fallback = "infinity", .min = 0, .max = DAY, .word = "infinity",
+          .word_value = USEC_NEVER, .reloadable = true, FIELD(log.slow),
+          .help = "Requests that take longer than this are logged. infinity logs none." },
+};
+
+const size_t config_table_size = ELEMENTSOF(config_table);
