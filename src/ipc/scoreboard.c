@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The scoreboard: a memfd with one slot for each process, by which the master and its children see each
+ * other without a message.
+ *
+ * A slot is written by its owner alone, so there is no lock that a dying process could leave held. It takes
+ * whole pages: a child maps all of it read-only and only its own slot writable, so that a wild pointer in
+ * one worker cannot scribble over what another says. The size is sealed, so nobody's mapping can be cut
+ * away.
+ *
+ * The master believes nothing in here: scoreboard_read() copies a slot and puts every field of the copy in
+ * range before anyone looks at it. The crash record is written from a signal handler, in stages, each
+ * announced when its fields are complete.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/scoreboard.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+_Static_assert(sizeof(struct slot) <= SCOREBOARD_SLOT_SIZE, "a slot must fit its pages");
+
+int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
+        _cleanup_fd_ int fd = -1;
+        void *memory;
+
+        fd = fd_memfd_shared("muster-scoreboard", n_slots * SCOREBOARD_SLOT_SIZE);
+        if (fd < 0)
+                return fd;
+        memory = mmap(NULL, n_slots * SCOREBOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (memory == MAP_FAILED)
+                return -errno;
+
+        *scoreboard = (struct scoreboard){ .fd = TAKE_FD(fd), .n_slots = n_slots, .memory = memory };
+        return 0;
+}
+
+static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
+        struct stat st;
+        void *memory, *page;
+        size_t size;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        size = (size_t) st.st_size;
+        if (size == 0 || size % SCOREBOARD_SLOT_SIZE != 0 || own >= size / SCOREBOARD_SLOT_SIZE)
+                return -EBADMSG;
+
+        memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        if (memory == MAP_FAILED)
+                return -errno;
+        page = mmap(NULL, SCOREBOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                    (off_t) (own * SCOREBOARD_SLOT_SIZE));
+        if (page == MAP_FAILED) {
+                int r = -errno;
+
+                (void) munmap(memory, size);
+                return r;
+        }
+
+        *scoreboard = (struct scoreboard){
+                .fd = fd,
+                .n_slots = size / SCOREBOARD_SLOT_SIZE,
+                .memory = memory,
+                .own = page,
+        };
+        return 0;
+}
+
+int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own) {
+        int r = attach_memory(scoreboard, fd, own);
+
+        if (r < 0)
+                fd_close(fd);
+        return r;
+}
+
+void scoreboard_deinit(struct scoreboard *scoreboard) {
+        if (scoreboard->memory)
+                (void) munmap(scoreboard->memory, scoreboard->n_slots * SCOREBOARD_SLOT_SIZE);
+        if (scoreboard->own)
+                (void) munmap(scoreboard->own, SCOREBOARD_SLOT_SIZE);
+        fd_close(scoreboard->fd);
+        *scoreboard = (struct scoreboard) SCOREBOARD_NULL;
+}
+
+struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index) {
+        if (index >= scoreboard->n_slots)
+                return NULL;
+        return (struct slot *) (void *) (scoreboard->memory + index * SCOREBOARD_SLOT_SIZE);
+}
+
+/* Ends a string that came from another process and replaces what would garble a log line. */
+static void make_printable(char *text, size_t size) {
+        text[size - 1] = '\0';
+        for (; *text; text++)
+                if ((unsigned char) *text < 0x20 || (unsigned char) *text >= 0x7f)
+                        *text = '?';
+}
+
+static void make_crash_safe(struct crash_record *crash) {
+        crash->n_frames = MIN(crash->n_frames, CRASH_FRAMES_MAX);
+        make_printable(crash->route, sizeof(crash->route));
+        make_printable(crash->target, sizeof(crash->target));
+        if (crash->stage >= _CRASH_STAGE_MAX || crash->signal < 0 || crash->signal > 64)
+                crash->stage = CRASH_NONE;
+}
+
+int scoreboard_read(const struct scoreboard *scoreboard, size_t index, struct slot *ret) {
+        const struct slot *slot = scoreboard_slot(scoreboard, index);
+
+        if (!slot)
+                return -EINVAL;
+        atomic_thread_fence(memory_order_acquire);
+        memcpy(ret, slot, sizeof(*ret));
+        if (ret->version != SCOREBOARD_VERSION || ret->state >= _SLOT_STATE_MAX)
+                return -EBADMSG;
+
+        make_printable(ret->route, sizeof(ret->route));
+        make_crash_safe(&ret->crash);
+        ret->n_maps = MIN(ret->n_maps, SLOT_MAPS_MAX);
+        for (size_t i = 0; i < ret->n_maps; i++)
+                make_printable(ret->maps[i].name, sizeof(ret->maps[i].name));
+        return 0;
+}
+
+void scoreboard_clear(struct scoreboard *scoreboard, size_t index) {
+        struct slot *slot = scoreboard_slot(scoreboard, index);
+
+        if (!slot)
+                return;
+        memset(slot, 0, sizeof(*slot));
+        slot->version = SCOREBOARD_VERSION;
+        slot->number = -1;
+}
+
+static const char *file_name(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+/* The executable's own name is not given by the dynamic linker. */
+static const char *program_name(char *buffer, size_t size) {
+        ssize_t n = readlink("/proc/self/exe", buffer, size - 1);
+
+        if (n < 0)
+                return "program";
+        buffer[n] = '\0';
+        return file_name(buffer);
+}
+
+static int record_map(struct dl_phdr_info *info, size_t size, void *userdata) {
+        struct slot *slot = userdata;
+        char path[256];
+
+        for (size_t i = 0; i < info->dlpi_phnum && slot->n_maps < SLOT_MAPS_MAX; i++) {
+                const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+                struct slot_map *map = &slot->maps[slot->n_maps];
+                const char *name = info->dlpi_name;
+
+                if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+                        continue;
+                name = name && *name ? file_name(name) : program_name(path, sizeof(path));
+                map->base = info->dlpi_addr;
+                map->start = info->dlpi_addr + header->p_vaddr;
+                map->end = map->start + header->p_memsz;
+                (void) snprintf(map->name, sizeof(map->name), "%.*s", (int) sizeof(map->name) - 1, name);
+                slot->n_maps++;
+        }
+        return 0;
+}
+
+void slot_record_maps(struct slot *slot) {
+        slot->n_maps = 0;
+        (void) dl_iterate_phdr(record_map, slot);
+}
+
+char *slot_format_address(const struct slot *slot, uint64_t address, char *buffer, size_t size) {
+        for (size_t i = 0; i < slot->n_maps; i++) {
+                const struct slot_map *map = &slot->maps[i];
+
+                if (address < map->start || address >= map->end)
+                        continue;
+                (void) snprintf(buffer, size, "%s+0x%" PRIx64, map->name, address - map->base);
+                return buffer;
+        }
+        (void) snprintf(buffer, size, "0x%" PRIx64, address);
+        return buffer;
+}
+
+char *slot_format_backtrace(const struct slot *slot, char *buffer, size_t size) {
+        size_t used = 0;
+
+        buffer[0] = '\0';
+        for (uint32_t i = 0; i < slot->crash.n_frames; i++) {
+                char frame[80];
+                int n;
+
+                (void) slot_format_address(slot, slot->crash.frames[i], frame, sizeof(frame));
+                n = snprintf(buffer + used, size - used, "%s%s", used ? " " : "", frame);
+                if (n < 0 || (size_t) n >= size - used) {
+                        buffer[used] = '\0';
+                        break;
+                }
+                used += (size_t) n;
+        }
+        return buffer;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/time.h"
+
+/* The shared memory in which every process shows what it is doing: one slot each, written by its owner only.
+ * See scoreboard.c. */
+
+#define SCOREBOARD_VERSION    1U
+#define SCOREBOARD_SLOT_SIZE  8192U
+#define SCOREBOARD_ROUTE_SIZE 64U
+#define CRASH_FRAMES_MAX      64U
+#define SLOT_MAPS_MAX         32U
+
+enum slot_state {
+        SLOT_EMPTY,
+        SLOT_STARTING,
+        SLOT_READY,
+        SLOT_DRAINING,
+        SLOT_STOPPING,
+        _SLOT_STATE_MAX,
+};
+
+/* What the crash handler leaves behind. `stage` is written last of each step, so that a reader sees how far
+ * it came. Strings are cut to fit and always ended. */
+enum crash_stage {
+        CRASH_NONE,
+        CRASH_RECORDED,  /* signal, code, address and what was served are valid */
+        CRASH_UNWOUND,   /* so are the frames */
+        CRASH_DRAINING,  /* the handler has jumped to the guard */
+        CRASH_ABANDONED, /* the process will die by the default action now */
+        _CRASH_STAGE_MAX,
+};
+
+struct crash_record {
+        uint32_t stage;
+        int32_t signal;
+        int32_t code;
+        uint32_t n_frames;
+        uint64_t address;
+        uint64_t when; /* monotonic */
+        int32_t thread;
+        uint32_t guarded;
+        int32_t second_signal; /* of a fault while draining, else 0 */
+        int32_t core_pid;      /* the child that dumps core, 0 for none */
+        uint32_t count;        /* how many faults this process has had */
+        char route[SCOREBOARD_ROUTE_SIZE];
+        char target[256];
+        uint64_t frames[CRASH_FRAMES_MAX];
+};
+
+/* Where a file is mapped executable, so that an address can be said as FILE+OFFSET after the process is
+ * gone. */
+struct slot_map {
+        uint64_t start;
+        uint64_t end;
+        uint64_t base;
+        char name[40];
+};
+
+struct slot {
+        _Alignas(64) uint32_t version;
+        uint32_t state;
+        int32_t pid;
+        int32_t number; /* of the worker, -1 for the agent */
+        uint64_t generation;
+        uint64_t heartbeat; /* monotonic */
+        uint64_t started;   /* monotonic */
+
+        _Alignas(64) uint64_t requests;                 /* answered */
+        uint64_t errors;                                /* of them, with a status from 500 */
+        uint64_t accepted;                              /* connections */
+        uint32_t connections;                           /* open now */
+        uint32_t in_flight;                             /* requests begun and not answered now */
+        uint64_t busy;                                  /* time spent outside epoll_wait */
+        _Alignas(64) char route[SCOREBOARD_ROUTE_SIZE]; /* "GET /items/{id}" being served, "" between */
+
+        _Alignas(64) struct crash_record crash;
+        uint32_t n_maps;
+        struct slot_map maps[SLOT_MAPS_MAX];
+};
+
+struct scoreboard {
+        int fd;
+        size_t n_slots;
+        unsigned char *memory; /* all slots, read-only in a child */
+        struct slot *own;      /* a child's own, writable */
+};
+
+#define SCOREBOARD_NULL                                                                                     \
+        { .fd = -1 }
+
+/* The master's side: makes the memfd and maps it. The master writes a slot only to clear it. */
+int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots);
+
+/* A child's side: maps the whole read-only and slot `own` writable. Takes over fd, also when it fails. */
+int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own);
+
+/* Unmaps and closes; harmless for SCOREBOARD_NULL. */
+void scoreboard_deinit(struct scoreboard *scoreboard);
+
+/* The slot as it stands in shared memory, NULL past the end. Its owner may be writing: load what counts
+ * once. */
+struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index);
+
+/* Copies a slot and makes the copy safe to use whatever its owner wrote: strings ended and printable, counts
+ * and enumerations in range, `version` checked (-EBADMSG where it does not fit). */
+int scoreboard_read(const struct scoreboard *scoreboard, size_t index, struct slot *ret);
+
+/* Empties a slot before it is given to a new process. */
+void scoreboard_clear(struct scoreboard *scoreboard, size_t index);
+
+/* Writes down where this process's files are mapped. Call it when all libraries are loaded. */
+void slot_record_maps(struct slot *slot);
+
+/* Says an address as "hello.so+0x1234", or as "0x…" where no map holds it. Returns buffer. */
+char *slot_format_address(const struct slot *slot, uint64_t address, char *buffer, size_t size);
+
+/* All frames of the crash record the same way, innermost first, with spaces between. Returns buffer. */
+char *slot_format_backtrace(const struct slot *slot, char *buffer, size_t size);
