@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A child of the master: the part that worker and agent share.
+ *
+ * It begins with the heritage and the guard, loads the application, calls its start function and tells the
+ * master that it is ready or why it is not. Then it listens to the channel until it is time to leave: the
+ * master asks, the master dies (the channel ends, or the kernel sends SIGTERM by PR_SET_PDEATHSIG), somebody
+ * sends SIGTERM, or a callback faults. Leaving happens once, and always against a deadline that holds even
+ * if the application hangs in a callback: SIGTERM is caught by a real handler, which arms it, not by a
+ * signalfd that a hung loop never reads. So no child outlives its master for long.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "app/child.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/log-id.h"
+
+#define CONFIG_SIZE_MAX  (1024U * 1024U)
+#define HEARTBEAT_PERIOD USEC_PER_SEC
+#define DEADLINE_EXTRA   USEC_PER_SEC /* what the ordered end of a drain may take longer than drain_timeout \
+                                       */
+#define OVERRIDES_MAX 64
+
+struct child {
+        struct heritage heritage;
+        struct config *config;
+        struct scoreboard scoreboard;
+        struct muster *muster;
+        struct channel *channel;
+        struct module *module;
+        struct child_callbacks callbacks;
+        sd_event_source *heartbeat;
+        sd_event_source *termination;
+        int termination_fd; /* an eventfd the SIGTERM handler writes to */
+        bool started;       /* the start function succeeded: the stop function is owed */
+        bool ready_told;
+        bool leaving;
+        bool failed;
+};
+
+/* For the signal handler. */
+static volatile int termination_fd = -1;
+
+static void on_termination(int signal) {
+        uint64_t one = 1;
+        int saved = errno;
+
+        guard_start_deadline();
+        if (termination_fd >= 0)
+                (void) !write(termination_fd, &one, sizeof(one));
+        errno = saved;
+}
+
+static const char *role_name(enum muster_role role) {
+        return role == MUSTER_ROLE_WORKER ? "worker" : "agent";
+}
+
+/* ---- Beginning ---- */
+
+static int config_from_heritage(struct child *child) {
+        _cleanup_free_ char *text = NULL;
+        char path[64];
+        size_t size;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", child->heritage.config_fd);
+        r = fd_read_file(path, CONFIG_SIZE_MAX, &text, &size);
+        if (r < 0)
+                return log_error(r, "Failed to read the inherited configuration: %m");
+        r = config_deserialize(&child->config, text, size);
+        if (r < 0)
+                return log_error(r, "The inherited configuration is damaged: %m");
+        return 0;
+}
+
+/* Without a master: the same options the master takes. */
+static int config_from_arguments(struct child *child, int argc, char **argv) {
+        static const struct option options[] = {
+                { "config", required_argument, NULL, 'c' },
+                { "instance", required_argument, NULL, 'i' },
+                {},
+        };
+        _cleanup_report_ struct config_report report = CONFIG_REPORT_NULL;
+        const char *overrides[OVERRIDES_MAX + 1] = { NULL }, *path = NULL, *instance = NULL;
+        size_t n_overrides = 0;
+        int option, r;
+
+        while ((option = getopt_long(argc, argv, "c:i:o:", options, NULL)) >= 0)
+                if (option == 'c')
+                        path = optarg;
+                else if (option == 'i')
+                        instance = optarg;
+                else if (option == 'o' && n_overrides < OVERRIDES_MAX)
+                        overrides[n_overrides++] = optarg;
+                else
+                        return -EINVAL;
+        if (!path)
+                return log_error(-EINVAL,
+                                 "Started without a master: --config FILE is needed, and sockets from "
+                                 "systemd-socket-activate");
+        r = config_load(&child->config, path, instance, overrides, &report);
+        for (size_t i = 0; i < report.n_lines; i++)
+                log_full(report.lines[i].error ? LOG_ERR : LOG_WARNING, 0, "%s", report.lines[i].text);
+        if (r < 0)
+                return log_error(r, "Cannot use the configuration %s: %m", path);
+        child->heritage.instance = strdup(child->config->instance);
+        return child->heritage.instance ? 0 : log_oom();
+}
+
+static bool has_master(const struct child *child) {
+        return child->heritage.channel_fd >= 0 || child->channel;
+}
+
+static int read_configuration(struct child *child, enum muster_role role, int argc, char **argv) {
+        int r;
+
+        r = has_master(child) ? config_from_heritage(child) : config_from_arguments(child, argc, argv);
+        if (r < 0)
+                return r;
+        if (role == MUSTER_ROLE_WORKER && child->heritage.number < 0)
+                child->heritage.number = 0;
+        r = log_setup(role_name(role), child->heritage.instance, child->heritage.number);
+        if (r < 0)
+                return log_error(r, "Failed to set up the log: %m");
+        log_set_level(child->config->log.level);
+        return 0;
+}
+
+static int attach_slot(struct child *child) {
+        struct slot *slot;
+        int r;
+
+        if (child->heritage.scoreboard_fd < 0)
+                return 0;
+        r = scoreboard_attach(&child->scoreboard, TAKE_FD(child->heritage.scoreboard_fd),
+                              child->heritage.slot);
+        if (r < 0)
+                return log_error(r, "Failed to map the scoreboard: %m");
+        slot = child->scoreboard.own;
+        slot->pid = getpid();
+        slot->number = child->heritage.number;
+        slot->generation = child->heritage.generation;
+        slot->started = slot->heartbeat = now_monotonic();
+        slot->state = SLOT_STARTING;
+        return 0;
+}
+
+static int set_up_guard(struct child *child, enum muster_role role) {
+        const struct config *config = child->config;
+        bool agent = role == MUSTER_ROLE_AGENT;
+        struct guard_options options = {
+                .slot = child->muster->slot,
+                .channel_fd = child->heritage.channel_fd,
+                .announce = !agent,
+                .core = config->worker.core,
+                .drain = agent || config->worker.drain,
+                .survive = agent,
+                .deadline = usec_add(config->worker.drain_timeout, DEADLINE_EXTRA),
+        };
+        int r;
+
+        r = guard_setup(&options);
+        return r < 0 ? log_error(r, "Failed to set up the crash guard: %m") : 0;
+}
+
+static int dispatch_heartbeat(sd_event_source *source, uint64_t when, void *userdata) {
+        struct child *child = userdata;
+        usec_t now = now_monotonic();
+
+        child->muster->slot->heartbeat = now;
+        guard_reap();
+        child->muster->event_changed = true;
+        (void) sd_event_source_set_time(source, usec_add(now, HEARTBEAT_PERIOD));
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int dispatch_termination(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct child *child = userdata;
+        uint64_t count;
+
+        (void) !read(fd, &count, sizeof(count));
+        child_leave(child, true);
+        return 0;
+}
+
+/* The terminal's signals go to the whole group; the master alone decides what they mean. Without a master
+ * they mean the same as SIGTERM. */
+static int set_up_signals(struct child *child) {
+        struct sigaction leave = { .sa_handler = on_termination, .sa_flags = SA_RESTART };
+        struct sigaction ignore = { .sa_handler = SIG_IGN };
+        sigset_t none;
+
+        child->termination_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (child->termination_fd < 0)
+                return -errno;
+        termination_fd = child->termination_fd;
+
+        (void) sigemptyset(&none);
+        (void) sigaction(SIGTERM, &leave, NULL);
+        (void) sigaction(SIGINT, has_master(child) ? &ignore : &leave, NULL);
+        (void) sigaction(SIGQUIT, has_master(child) ? &ignore : &leave, NULL);
+        (void) sigaction(SIGHUP, &ignore, NULL);
+        (void) sigaction(SIGPIPE, &ignore, NULL);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        return sd_event_add_io(child->muster->event, &child->termination, child->termination_fd, EPOLLIN,
+                               dispatch_termination, child);
+}
+
+/* ---- The channel ---- */
+
+static void call_ready(void *argument) {
+        struct child *child = argument;
+        const struct muster_application *application = child_application(child);
+
+        if (child->muster->role == MUSTER_ROLE_WORKER)
+                application->worker_ready(child->muster);
+        else
+                application->agent_ready(child->muster);
+}
+
+static void tell_ready(struct child *child) {
+        const struct muster_application *application = child_application(child);
+        bool worker = child->muster->role == MUSTER_ROLE_WORKER;
+        static const struct guard_context context = { .route = "ready" };
+
+        if (child->ready_told)
+                return;
+        child->ready_told = true;
+        log_debug("Muster is ready");
+        if (worker ? application->worker_ready != NULL : application->agent_ready != NULL)
+                (void) muster_process_run(child->muster, &context, call_ready, child);
+}
+
+static void on_message(struct channel *channel, const struct message *message, void *userdata) {
+        struct child *child = userdata;
+
+        if (message->type == MESSAGE_MUSTER_READY)
+                tell_ready(child);
+        else
+                child_leave(child, false);
+}
+
+static void on_closed(struct channel *channel, int error, void *userdata) {
+        struct child *child = userdata;
+
+        if (!child->leaving)
+                log_notice("The master is gone, leaving");
+        guard_start_deadline();
+        child_leave(child, false);
+}
+
+static int set_up_channel(struct child *child) {
+        int r;
+
+        if (child->heritage.channel_fd < 0)
+                return 0;
+        r = channel_new(&child->channel, child->muster->event, TAKE_FD(child->heritage.channel_fd),
+                        SENDER_MASTER, on_message, on_closed, child);
+        if (r < 0)
+                return log_error(r, "Failed to watch the channel: %m");
+        if (getppid() != child->heritage.master)
+                return log_error(-ESRCH, "The master is gone already");
+        return 0;
+}
+
+int child_new(struct child **ret, enum muster_role role, int argc, char **argv) {
+        _cleanup_(cleanup_child_free) struct child *child = NULL;
+        int r;
+
+        child = calloc(1, sizeof(*child));
+        if (!child)
+                return log_oom();
+        child->heritage = (struct heritage) HERITAGE_NULL;
+        child->scoreboard = (struct scoreboard) SCOREBOARD_NULL;
+        child->termination_fd = -1;
+        (void) log_setup(role_name(role), "?", -1);
+
+        r = heritage_read(&child->heritage);
+        if (r < 0)
+                return log_error(r, "The environment is not one a master would have made: %m");
+        r = read_configuration(child, role, argc, argv);
+        if (r < 0)
+                return r;
+        r = attach_slot(child);
+        if (r < 0)
+                return r;
+        r = muster_process_new(&child->muster, role, child->heritage.instance, child->heritage.number,
+                               child->config, child->scoreboard.own);
+        if (r < 0)
+                return log_error(r, "Failed to set up the process: %m");
+        r = set_up_guard(child, role);
+        if (r < 0)
+                return r;
+        r = set_up_signals(child);
+        if (r < 0)
+                return log_error(r, "Failed to set up signals: %m");
+        r = set_up_channel(child);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(child->muster->event, &child->heartbeat, CLOCK_MONOTONIC,
+                              usec_add(now_monotonic(), HEARTBEAT_PERIOD), 0, dispatch_heartbeat, child);
+        if (r < 0)
+                return log_error(r, "Failed to start the heartbeat: %m");
+        *ret = TAKE_PTR(child);
+        return 0;
+}
+
+struct child *child_free(struct child *child) {
+        if (!child)
+                return NULL;
+        termination_fd = -1;
+        channel_free(child->channel);
+        sd_event_source_disable_unref(child->heartbeat);
+        sd_event_source_disable_unref(child->termination);
+        fd_close(child->termination_fd);
+        muster_process_free(child->muster);
+        module_free(child->module);
+        config_free(child->config);
+        /* The scoreboard stays mapped: the crash handler writes to it as long as the process lives. */
+        heritage_deinit(&child->heritage);
+        free(child);
+        return NULL;
+}
+
+/* ---- Starting ---- */
+
+/* Logs why this process gives up, and tells the master, which repeats it to systemd. */
+static int start_failed(struct child *child, int error, const char *reason) {
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
+
+        child->failed = true;
+        (void) log_fields(LOG_ERR, error, fields, "Failed to start: %s", reason);
+        if (child->channel)
+                (void) channel_send(child->channel, MESSAGE_FAILED, reason, MIN(strlen(reason), 1024U));
+        return error;
+}
+
+static int load_module(struct child *child) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        r = module_load(&child->module, child->config->muster.module, &reason);
+        if (r < 0)
+                return start_failed(child, r, reason ?: strerror(-r));
+        child->muster->application = module_application(child->module);
+        slot_record_maps(child->muster->slot);
+        return 0;
+}
+
+struct start_call {
+        struct muster *muster;
+        int (*function)(struct muster *muster);
+        int result;
+};
+
+static void call_start(void *argument) {
+        struct start_call *call = argument;
+
+        call->result = call->function(call->muster);
+}
+
+static int call_start_function(struct child *child) {
+        const struct muster_application *application = child_application(child);
+        bool worker = child->muster->role == MUSTER_ROLE_WORKER;
+        const struct guard_context context = { .route = worker ? "worker_start" : "agent_start" };
+        struct start_call call = {
+                .muster = child->muster,
+                .function = worker ? application->worker_start : application->agent_start,
+        };
+        char reason[128];
+        int signal;
+
+        if (!call.function)
+                return 0;
+        signal = muster_process_run(child->muster, &context, call_start, &call);
+        if (signal != 0) {
+                (void) snprintf(reason, sizeof(reason), "%s of the application faulted with SIG%s",
+                                context.route, sigabbrev_np(signal));
+                return start_failed(child, -EFAULT, reason);
+        }
+        if (call.result < 0) {
+                (void) snprintf(reason, sizeof(reason), "%s of the application failed: %s", context.route,
+                                strerror(-call.result));
+                return start_failed(child, call.result, child->muster->failure ?: reason);
+        }
+        return 0;
+}
+
+int child_start(struct child *child, const struct child_callbacks *callbacks) {
+        int r;
+
+        child->callbacks = *callbacks;
+        r = load_module(child);
+        if (r < 0)
+                return r;
+        r = call_start_function(child);
+        if (r < 0)
+                return r;
+        child->started = true;
+        if (callbacks->open) {
+                r = callbacks->open(child, callbacks->userdata);
+                if (r < 0)
+                        return start_failed(child, r, child->muster->failure ?: strerror(-r));
+        }
+        child->muster->slot->state = SLOT_READY;
+        if (!child->channel) {
+                tell_ready(child);
+                return 0;
+        }
+        r = channel_send(child->channel, MESSAGE_READY, NULL, 0);
+        return r < 0 ? log_error(r, "Failed to tell the master: %m") : 0;
+}
+
+struct muster *child_muster(const struct child *child) {
+        return child->muster;
+}
+
+struct heritage *child_heritage(struct child *child) {
+        return &child->heritage;
+}
+
+const struct config *child_config(const struct child *child) {
+        return child->config;
+}
+
+const struct muster_application *child_application(const struct child *child) {
+        return child->muster->application;
+}
+
+bool child_is_leaving(const struct child *child) {
+        return child->leaving;
+}
+
+/* ---- Ending ---- */
+
+void child_leave(struct child *child, bool announce) {
+        if (child->leaving)
+                return;
+        child->leaving = true;
+        child->muster->slot->state = SLOT_DRAINING;
+        if (announce && child->channel)
+                (void) channel_send(child->channel, MESSAGE_LEAVING, NULL, 0);
+        if (child->callbacks.leave)
+                child->callbacks.leave(child, child->callbacks.userdata);
+}
+
+static void call_stop(void *argument) {
+        struct child *child = argument;
+        const struct muster_application *application = child_application(child);
+
+        if (child->muster->role == MUSTER_ROLE_WORKER)
+                application->worker_stop(child->muster);
+        else
+                application->agent_stop(child->muster);
+}
+
+int child_finish(struct child *child) {
+        const struct muster_application *application = child_application(child);
+        static const struct guard_context context = { .route = "stop" };
+        bool owed;
+
+        if (child->failed)
+                return EXIT_FAILURE;
+        owed = child->started &&
+               (child->muster->role == MUSTER_ROLE_WORKER ? application->worker_stop && !guard_faulted()
+                                                          : application->agent_stop != NULL);
+        child->muster->slot->state = SLOT_STOPPING;
+        if (owed)
+                (void) muster_process_run(child->muster, &context, call_stop, child);
+        return child->muster->role == MUSTER_ROLE_WORKER && guard_faulted() ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/scoreboard.h"
+#include "util/time.h"
+
+/* The crash guard: the handler for fatal signals and the point it jumps back to. See guard.c. */
+
+struct guard_options {
+        struct slot *slot; /* where the crash record goes; must outlive the guard */
+        int channel_fd;    /* SUICIDE is sent here; -1 for none */
+        bool announce;     /* send SUICIDE (a worker does; an agent, which lives on, does not) */
+        bool core;         /* leave a core dump by a forked child */
+        bool drain;        /* jump to the guard; otherwise every fault ends the process */
+        bool survive;      /* handlers are armed again after a fault (the agent) */
+        usec_t deadline;   /* after a jump the process is killed past this span; 0 or NEVER for none */
+};
+
+/* What is being done, for the crash record. Plain pointers that the handler copies from. */
+struct guard_context {
+        const char *route;  /* "GET /items/{id}", or "timer", "start" … ; never NULL */
+        const char *target; /* the raw request target, or NULL */
+};
+
+typedef void (*guard_function_t)(void *argument);
+
+/* Installs the handlers and the alternate stack for the calling thread, which becomes the loop thread.
+ * Allocates whatever the handler will need. Returns 0 or a negative errno. */
+int guard_setup(const struct guard_options *options);
+
+/* Calls function(argument), an application's callback, so that a fault in it ends only that call.
+ * Returns 0, or the number of the signal that ended it: then nothing the function was doing is finished, and
+ * what it had allocated is lost. Nested calls are fine: the innermost guard catches. */
+int guard_run(const struct guard_context *context, guard_function_t function, void *argument);
+
+/* Whether a fault has happened in this process. */
+bool guard_faulted(void);
+
+/* Starts the deadline without a fault: past it the process is killed. Async-signal-safe; once is enough. */
+void guard_start_deadline(void);
+
+/* Collects the child that was left to dump core, if it is done. To be called now and then by who lives on.
+ */
+void guard_reap(void);
