@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The agent: the application's background work, in a process of its own.
+ *
+ * Because there is only one and it keeps the connections that others rely on, it does not die of a fault in
+ * a callback: the callback is abandoned, an alert tells that a person must look, and the agent lives on.
+ * What the callback had half done stays half done, so this has a limit: more than `fault_limit` faults
+ * within a minute, and it leaves for the master to start a fresh one.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "agent/agent.h"
+#include "app/child.h"
+#include "util/log.h"
+#include "util/log-id.h"
+
+#define FAULT_WINDOW (60 * USEC_PER_SEC)
+
+struct agent {
+        struct child *child;
+        usec_t window_began;
+        unsigned int faults; /* since then */
+};
+
+static void agent_deinit(struct agent *agent) {
+        agent->child = child_free(agent->child);
+}
+
+static void agent_leave(struct child *child, void *userdata) {
+        (void) sd_event_exit(child_muster(child)->event, 0);
+}
+
+static void log_fault(const struct slot *slot, const struct guard_context *context, int signal) {
+        char name[64], address[64], route[96], frames[2048], backtrace[2100];
+        const char *const fields[] = {
+                LOG_FIELD_ID(LOG_ID_AGENT_FAULT), name, address, route, backtrace, NULL
+        };
+
+        (void) snprintf(name, sizeof(name), "MUSTER_SIGNAL=SIG%s", sigabbrev_np(signal));
+        (void) snprintf(address, sizeof(address), "MUSTER_ADDRESS=0x%" PRIx64, slot->crash.address);
+        (void) snprintf(route, sizeof(route), "MUSTER_ROUTE=%s", context->route);
+        (void) snprintf(backtrace, sizeof(backtrace), "MUSTER_BACKTRACE=%s",
+                        slot_format_backtrace(slot, frames, sizeof(frames)));
+        (void) log_fields(
+                LOG_ALERT, 0, fields,
+                "SIG%s in a callback of the agent (%s): the callback was abandoned, the agent lives on",
+                sigabbrev_np(signal), context->route);
+}
+
+static void agent_fault(struct muster *muster, const struct guard_context *context, int signal) {
+        struct agent *agent = muster->owner;
+        unsigned int limit = child_config(agent->child)->agent.fault_limit;
+        usec_t now = now_monotonic();
+
+        log_fault(muster->slot, context, signal);
+        if (now - agent->window_began > FAULT_WINDOW) {
+                agent->window_began = now;
+                agent->faults = 0;
+        }
+        if (++agent->faults > limit) {
+                log_error(0, "More than %u faults in a minute, leaving for a fresh agent", limit);
+                child_leave(agent->child, true);
+        }
+}
+
+int agent_main(int argc, char **argv) {
+        _cleanup_(agent_deinit) struct agent agent = { .window_began = now_monotonic() };
+        const struct child_callbacks callbacks = { .leave = agent_leave, .userdata = &agent };
+        int r, status;
+
+        if (child_new(&agent.child, MUSTER_ROLE_AGENT, argc, argv) < 0)
+                return EXIT_FAILURE;
+        child_muster(agent.child)->on_fault = agent_fault;
+        child_muster(agent.child)->owner = &agent;
+
+        r = child_start(agent.child, &callbacks);
+        if (r >= 0 && !child_is_leaving(agent.child)) {
+                r = sd_event_loop(child_muster(agent.child)->event);
+                if (r < 0)
+                        log_error(r, "The event loop failed: %m");
+        }
+        status = child_finish(agent.child);
+        return r < 0 ? EXIT_FAILURE : status;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "agent/agent.h"
+
+int main(int argc, char **argv) {
+        return agent_main(argc, argv);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The master: sets up the service, runs the loop, cleans up.
+ *
+ * It never runs application code, never loads a module and never reads a request, so there is little in it
+ * that could fail; it is what everything else relies on.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "master/master.h"
+#include "master/service.h"
+#include "util/cpu.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#define SLOTS_PER_WORKER 8 /* replaced ones are draining while others crash */
+#define SLOTS_SPARE      64
+
+static int dispatch_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+                                void *userdata) {
+        struct service *service = userdata;
+
+        log_info("Stopping on SIG%s", sigabbrev_np((int) info->ssi_signo));
+        service_stop(service);
+        return 0;
+}
+
+static int dispatch_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        log_notice(
+                "SIGHUP: this version has no reload; restart the service to read its configuration again");
+        return 0;
+}
+
+static int set_up_signals(struct service *service) {
+        static const int stop_signals[] = { SIGTERM, SIGINT, SIGQUIT };
+        sigset_t watched;
+        int r;
+
+        (void) sigemptyset(&watched);
+        for (size_t i = 0; i < ELEMENTSOF(stop_signals); i++)
+                (void) sigaddset(&watched, stop_signals[i]);
+        (void) sigaddset(&watched, SIGHUP);
+        (void) sigaddset(&watched, SIGCHLD);
+        (void) sigprocmask(SIG_BLOCK, &watched, NULL);
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        for (size_t i = 0; i < ELEMENTSOF(stop_signals); i++) {
+                r = sd_event_add_signal(service->event, &service->signals[i], stop_signals[i],
+                                        dispatch_stop_signal, service);
+                if (r < 0)
+                        return log_error(r, "Failed to watch signals: %m");
+        }
+        r = sd_event_add_signal(service->event, &service->signals[3], SIGHUP, dispatch_hangup, service);
+        return r < 0 ? log_error(r, "Failed to watch signals: %m") : 0;
+}
+
+static int find_programs(struct service *service) {
+        static const char *const names[] = {
+                [PROCESS_AGENT] = "muster-agent", [PROCESS_WORKER] = "muster-worker"
+        };
+        const char *directory = getenv("MUSTER_LIBEXEC_DIR");
+
+        if (!directory || !*directory)
+                directory = MUSTER_LIBEXEC_DIR_DEFAULT;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (asprintf(&service->program[i], "%s/%s", directory, names[i]) < 0)
+                        return log_oom();
+        return 0;
+}
+
+static int set_up_positions(struct service *service) {
+        unsigned int n = service->config->worker.workers ?: cpu_available();
+
+        service->agent = (struct position){ .service = service, .role = PROCESS_AGENT, .number = -1 };
+        service->workers = calloc(n, sizeof(*service->workers));
+        if (!service->workers)
+                return log_oom();
+        service->n_workers = n;
+        for (unsigned int i = 0; i < n; i++)
+                service->workers[i] =
+                        (struct position){ .service = service, .role = PROCESS_WORKER, .number = (int) i };
+        return 0;
+}
+
+static int set_up_memory(struct service *service) {
+        size_t n_slots = SLOTS_SPARE + (size_t) service->n_workers * SLOTS_PER_WORKER;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        r = scoreboard_create(&service->scoreboard, n_slots);
+        if (r < 0)
+                return log_error(r, "Failed to create the scoreboard: %m");
+        service->slots_used = calloc(n_slots, sizeof(*service->slots_used));
+        if (!service->slots_used)
+                return log_oom();
+        r = config_serialize(service->config, &text, &size);
+        if (r < 0)
+                return log_error(r, "Failed to copy the configuration: %m");
+        service->config_fd = fd_memfd_sealed("muster-config", text, size);
+        return service->config_fd < 0 ? log_error(service->config_fd, "Failed to copy the configuration: %m")
+                                      : 0;
+}
+
+static int set_up_budgets(struct service *service) {
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(service->budget) && r >= 0; i++)
+                r = pool_budget_init(&service->budget[i], service->config->restart.limit,
+                                     service->config->restart.interval);
+        return r < 0 ? log_oom() : 0;
+}
+
+static int open_sockets(struct service *service) {
+        char *reason = NULL;
+        int r;
+
+        r = sockets_open(&service->sockets, service->config->http.listen, &reason);
+        if (r < 0) {
+                log_error(0, "%s", reason ?: strerror(-r));
+                free(service->failure);
+                service->failure = reason;
+        }
+        return r;
+}
+
+static int set_up(struct service *service) {
+        int r;
+
+        r = sd_event_new(&service->event);
+        if (r < 0)
+                return log_error(r, "Failed to make the event loop: %m");
+        r = set_up_signals(service);
+        r = r < 0 ? r : reap_watch(service);
+        r = r < 0 ? r : find_programs(service);
+        r = r < 0 ? r : set_up_positions(service);
+        r = r < 0 ? r : set_up_memory(service);
+        r = r < 0 ? r : set_up_budgets(service);
+        r = r < 0 ? r : open_sockets(service);
+        r = r < 0 ? r : status_watch(service);
+        return r;
+}
+
+static void service_deinit(struct service *service) {
+        LIST_FOREACH_SAFE(node, &service->processes)
+                process_free(container_of(node, struct process, node));
+        for (unsigned int i = 0; i < service->n_workers; i++)
+                sd_event_source_disable_unref(service->workers[i].timer);
+        sd_event_source_disable_unref(service->agent.timer);
+        sd_event_source_disable_unref(service->stop_timer);
+        sd_event_source_disable_unref(service->status_timer);
+        for (size_t i = 0; i < ELEMENTSOF(service->signals); i++)
+                sd_event_source_disable_unref(service->signals[i]);
+        sd_event_unref(service->event);
+        for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
+                pool_budget_deinit(&service->budget[i]);
+        sockets_deinit(&service->sockets);
+        scoreboard_deinit(&service->scoreboard);
+        fd_close(service->config_fd);
+        free(service->slots_used);
+        free(service->workers);
+        free(service->program[PROCESS_AGENT]);
+        free(service->program[PROCESS_WORKER]);
+        free(service->failure);
+        config_free(service->config);
+}
+
+int master_run(struct config *config) {
+        _cleanup_(service_deinit) struct service service = {
+                .config = config,
+                .config_fd = -1,
+                .sockets = SOCKETS_NULL,
+                .scoreboard = SCOREBOARD_NULL,
+                .generation = 1,
+        };
+        int r;
+
+        list_init(&service.processes);
+        r = set_up(&service);
+        if (r >= 0) {
+                status_starting(&service);
+                (void) service_start_position(&service.agent);
+                r = sd_event_loop(service.event);
+                if (r < 0)
+                        log_error(r, "The event loop failed: %m");
+        }
+        reap_kill_all();
+        if (service.failure)
+                status_failed(&service);
+        log_info("Ended");
+        return r < 0 ? MASTER_EXIT_FAILURE : service.exit_status;
+}

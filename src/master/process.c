@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * One child: started, listened to, and collected.
+ *
+ * Every child is exec'd, so it begins with its own address space layout and the binary that is installed
+ * now. What it inherits is the heritage and nothing else. It is asked to die with the master
+ * (PR_SET_PDEATHSIG), and looks once more whether its parent is still the master, since the master may have
+ * died in between.
+ *
+ * Three things tell that a process is lost: it says so (SUICIDE, LEAVING), its channel ends, or it ends.
+ * Whichever comes first counts, the others are the same event seen again. The end is seen through a pidfd,
+ * whose priority is below the channel's, so that last words are read first.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "master/process.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#define CRASH_RECORD_DELAY                                                                                  \
+        (10 * USEC_PER_MSEC) /* the handler is still walking the stack when it announces */
+
+char *process_name(const struct process *process, char *buffer, size_t size) {
+        if (process->role == PROCESS_AGENT)
+                (void) snprintf(buffer, size, "agent");
+        else
+                (void) snprintf(buffer, size, "worker %d", process->number);
+        return buffer;
+}
+
+/* ---- In the new process ---- */
+
+static void reset_signals(void) {
+        struct sigaction action = { .sa_handler = SIG_DFL };
+        sigset_t none;
+
+        for (int signal = 1; signal < NSIG; signal++)
+                (void) sigaction(signal, &action, NULL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The master logs what goes wrong here: it gets the reason by the channel. */
+static void tell_failure(int channel_fd, const char *program, int error) {
+        char reason[512], buffer[sizeof(struct message_header) + sizeof(reason)];
+        int n;
+
+        (void) snprintf(reason, sizeof(reason), "Cannot execute %s: %s", program, strerror(-error));
+        n = message_encode(buffer, sizeof(buffer), MESSAGE_FAILED, reason, strlen(reason));
+        if (n > 0)
+                (void) !write(channel_fd, buffer, (size_t) n);
+}
+
+_noreturn_ static void become_child(const struct process_options *options, const struct heritage *heritage) {
+        int channel_fd = heritage->channel_fd, r;
+        char title[128];
+        char *argv[] = { title, NULL };
+
+        if (options->role == PROCESS_WORKER)
+                (void) snprintf(title, sizeof(title), "muster-worker: %s/%d", heritage->instance,
+                                heritage->number);
+        else
+                (void) snprintf(title, sizeof(title), "muster-agent: %s", heritage->instance);
+
+        reset_signals();
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != heritage->master)
+                _exit(EXIT_FAILURE);
+
+        /* A copy for the last words, above all that is being arranged; exec closes it. */
+        channel_fd = fcntl(channel_fd, F_DUPFD_CLOEXEC, 512);
+        r = heritage_bequeath(heritage);
+        if (r >= 0) {
+                execv(options->program, argv);
+                r = -errno;
+        }
+        tell_failure(channel_fd, options->program, r);
+        _exit(127);
+}
+
+/* ---- In the master ---- */
+
+static void process_lost(struct process *process) {
+        process->state = PROCESS_LEAVING;
+        if (process->asked || process->announced)
+                return;
+        process->announced = true;
+        process->events.lost(process, process->events.userdata);
+}
+
+static int dispatch_crash_timer(sd_event_source *source, uint64_t when, void *userdata) {
+        struct process *process = userdata;
+
+        process->events.crashed(process, process->events.userdata);
+        return 0;
+}
+
+static int start_timer(struct process *process, sd_event_source **timer, usec_t span,
+                       sd_event_time_handler_t handler) {
+        usec_t when = usec_add(now_monotonic(), span);
+
+        *timer = sd_event_source_disable_unref(*timer);
+        if (when == USEC_NEVER)
+                return 0;
+        return sd_event_add_time(process->event, timer, CLOCK_MONOTONIC, when, USEC_PER_MSEC, handler,
+                                 process);
+}
+
+static int dispatch_kill(sd_event_source *source, uint64_t when, void *userdata) {
+        struct process *process = userdata;
+        char name[32];
+
+        log_warning(0, "The %s (pid %d) has not ended in time, killing it",
+                    process_name(process, name, sizeof(name)), process->pid);
+        process_kill(process, SIGKILL);
+        return 0;
+}
+
+/* SIGABRT first: the crash handler then says where it hangs. */
+static int dispatch_overdue(sd_event_source *source, uint64_t when, void *userdata) {
+        struct process *process = userdata;
+
+        process->overdue = true;
+        process_kill(process, SIGABRT);
+        return start_timer(process, &process->timer, process->kill_timeout, dispatch_kill);
+}
+
+static void on_message(struct channel *channel, const struct message *message, void *userdata) {
+        struct process *process = userdata;
+
+        switch (message->type) {
+        case MESSAGE_READY:
+                if (process->state != PROCESS_STARTING)
+                        break;
+                process->state = PROCESS_READY;
+                process->timer = sd_event_source_disable_unref(process->timer);
+                process->events.ready(process, process->events.userdata);
+                break;
+        case MESSAGE_FAILED:
+                free(process->failure);
+                process->failure = strndup(message->payload, message->size);
+                break;
+        case MESSAGE_SUICIDE:
+                (void) start_timer(process, &process->crash_timer, CRASH_RECORD_DELAY, dispatch_crash_timer);
+                process_lost(process);
+                break;
+        case MESSAGE_LEAVING:
+                process_lost(process);
+                break;
+        default:
+                break;
+        }
+}
+
+static void on_closed(struct channel *channel, int error, void *userdata) {
+        struct process *process = userdata;
+
+        if (error == -EBADMSG) {
+                process->misbehaved = true;
+                process_kill(process, SIGKILL);
+        }
+        process_lost(process);
+}
+
+static int dispatch_exit(sd_event_source *source, const siginfo_t *status, void *userdata) {
+        struct process *process = userdata;
+        siginfo_t copy = *status;
+
+        process_lost(process);
+        process->events.gone(process, &copy, process->events.userdata);
+        return 0;
+}
+
+static int watch_exit(struct process *process) {
+        _cleanup_fd_ int pidfd = -1;
+        int r;
+
+        pidfd = (int) syscall(SYS_pidfd_open, process->pid, 0);
+        if (pidfd < 0)
+                return -errno;
+        r = sd_event_add_child_pidfd(process->event, &process->exit_source, pidfd, WEXITED, dispatch_exit,
+                                     process);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_child_pidfd_own(process->exit_source, true);
+        TAKE_FD(pidfd);
+        return sd_event_source_set_priority(process->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
+}
+
+/* Without a watch there is no way to know its end: better to have no process. */
+static int watch(struct process *process, int channel_fd, usec_t ready_timeout) {
+        int r;
+
+        r = channel_new(&process->channel, process->event, channel_fd,
+                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
+                        on_closed, process);
+        if (r >= 0)
+                r = watch_exit(process);
+        if (r >= 0)
+                r = start_timer(process, &process->timer, ready_timeout, dispatch_overdue);
+        if (r < 0) {
+                (void) kill(process->pid, SIGKILL);
+                (void) waitpid(process->pid, NULL, 0);
+        }
+        return r;
+}
+
+int process_spawn(struct process **ret, const struct process_options *options) {
+        struct heritage heritage = *options->heritage;
+        struct process *process;
+        int fds[2], r;
+
+        process = calloc(1, sizeof(*process));
+        if (!process)
+                return -ENOMEM;
+        *process = (struct process){
+                .role = options->role,
+                .number = heritage.number,
+                .slot = heritage.slot,
+                .generation = heritage.generation,
+                .started = now_monotonic(),
+                .kill_timeout = options->kill_timeout,
+                .events = options->events,
+                .event = options->event,
+        };
+        list_init(&process->node);
+
+        r = channel_pair(fds);
+        if (r < 0)
+                goto fail;
+        heritage.channel_fd = fds[1];
+        heritage.master = getpid();
+        process->pid = fork();
+        if (process->pid == 0)
+                become_child(options, &heritage);
+        r = process->pid < 0 ? -errno : 0;
+        fd_close(fds[1]);
+        if (r < 0) {
+                fd_close(fds[0]);
+                goto fail;
+        }
+        r = watch(process, fds[0], options->ready_timeout);
+        if (r < 0)
+                goto fail;
+        *ret = process;
+        return 0;
+fail:
+        process_free(process);
+        return r;
+}
+
+struct process *process_free(struct process *process) {
+        if (!process)
+                return NULL;
+        list_remove(&process->node);
+        channel_free(process->channel);
+        sd_event_source_disable_unref(process->exit_source);
+        sd_event_source_disable_unref(process->timer);
+        sd_event_source_disable_unref(process->crash_timer);
+        free(process->failure);
+        free(process);
+        return NULL;
+}
+
+int process_send(struct process *process, enum message_type type) {
+        return channel_send(process->channel, type, NULL, 0);
+}
+
+void process_leave(struct process *process, enum message_type type, usec_t timeout) {
+        bool was_asked = process->asked;
+
+        process->asked = true;
+        process->state = PROCESS_LEAVING;
+        if (!was_asked)
+                (void) process_send(process, type);
+        (void) start_timer(process, &process->timer, timeout, dispatch_kill);
+}
+
+void process_kill(struct process *process, int signal) {
+        if (process->exit_source)
+                (void) sd_event_source_send_child_signal(process->exit_source, signal, NULL, 0);
+}

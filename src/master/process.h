@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <systemd/sd-event.h>
+
+#include "ipc/channel.h"
+#include "ipc/heritage.h"
+#include "util/list.h"
+#include "util/time.h"
+
+/* One child as the master sees it. See process.c. */
+
+enum process_role {
+        PROCESS_AGENT,
+        PROCESS_WORKER,
+};
+
+enum process_state {
+        PROCESS_STARTING, /* exec'd, not ready yet */
+        PROCESS_READY,
+        PROCESS_LEAVING, /* finishes what it has, or is already dead and not yet collected */
+};
+
+struct process;
+
+/* What the owner is told. `lost` comes once, for a process that leaves though nobody asked it to: it is the
+ * moment to start another. `gone` comes last, when the process has ended; the owner then frees it. */
+struct process_events {
+        void (*ready)(struct process *process, void *userdata);
+        void (*lost)(struct process *process, void *userdata);
+        void (*gone)(struct process *process, const siginfo_t *status, void *userdata);
+        /* A crash was announced; the record in the slot should be complete now. */
+        void (*crashed)(struct process *process, void *userdata);
+        void *userdata;
+};
+
+struct process {
+        struct list node; /* the owner's */
+        enum process_role role;
+        enum process_state state;
+        int number;
+        size_t slot;
+        uint64_t generation;
+        pid_t pid;
+        usec_t started;
+        bool asked;      /* to leave, by us */
+        bool announced;  /* lost was told */
+        bool reported;   /* its crash was logged */
+        bool overdue;    /* was not ready in time */
+        bool misbehaved; /* sent what it may not */
+        char *failure;   /* why it could not start, in its own words */
+
+        usec_t kill_timeout;
+        struct process_events events;
+        sd_event *event; /* not owned */
+        struct channel *channel;
+        sd_event_source *exit_source;
+        sd_event_source *timer; /* not ready in time; not gone in time */
+        sd_event_source *crash_timer;
+};
+
+struct process_options {
+        sd_event *event;
+        enum process_role role;
+        const char *program;             /* the path to exec */
+        const struct heritage *heritage; /* without its channel, which is made here */
+        usec_t ready_timeout;
+        usec_t kill_timeout;
+        struct process_events events;
+};
+
+/* Starts a process. Returns 0 or a negative errno. */
+int process_spawn(struct process **ret, const struct process_options *options);
+
+/* Frees one that has gone, or forgets one that is still there. */
+struct process *process_free(struct process *process);
+
+int process_send(struct process *process, enum message_type type);
+
+/* Asks it to leave, by MESSAGE_DRAIN or MESSAGE_STOP; it is killed past `timeout`. */
+void process_leave(struct process *process, enum message_type type, usec_t timeout);
+
+/* Sends a signal to a process that has not ended. */
+void process_kill(struct process *process, int signal);
+
+/* "worker 3" or "the agent", for the log. Returns buffer. */
+char *process_name(const struct process *process, char *buffer, size_t size);

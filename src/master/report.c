@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What the log says about a process that was lost: one entry an incident, readable by itself, with the same
+ * fields each time, so that `journalctl MUSTER_ROUTE=…` finds every crash of a route.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "master/report.h"
+#include "util/log.h"
+#include "util/log-id.h"
+#include "util/macro.h"
+
+struct report_fields {
+        char role[32], worker[40], pid[40], signal[40], address[48], route[SCOREBOARD_ROUTE_SIZE + 16];
+        char target[300], frames[4096], backtrace[4120], generation[48], core[40];
+        const char *list[12];
+};
+
+static const char *signal_name(int signal, char *buffer, size_t size) {
+        const char *name = sigabbrev_np(signal);
+
+        if (name)
+                (void) snprintf(buffer, size, "SIG%s", name);
+        else
+                (void) snprintf(buffer, size, "signal %d", signal);
+        return buffer;
+}
+
+/* Fills in what is known. `crash` NULL: nothing was recorded, only the route the slot was serving is known.
+ */
+static void make_fields(struct report_fields *fields, const char *id, const struct process *process,
+                        const struct slot *slot, const struct crash_record *crash, int signal) {
+        size_t n = 0;
+        char name[24];
+
+        (void) snprintf(fields->role, sizeof(fields->role), "MUSTER_ROLE=%s",
+                        process->role == PROCESS_WORKER ? "worker" : "agent");
+        (void) snprintf(fields->worker, sizeof(fields->worker), "MUSTER_WORKER=%d", process->number);
+        (void) snprintf(fields->pid, sizeof(fields->pid), "MUSTER_PID=%d", process->pid);
+        (void) snprintf(fields->generation, sizeof(fields->generation), "MUSTER_GENERATION=%" PRIu64,
+                        process->generation);
+        (void) snprintf(fields->signal, sizeof(fields->signal), "MUSTER_SIGNAL=%s",
+                        signal ? signal_name(signal, name, sizeof(name)) : "");
+        (void) snprintf(fields->address, sizeof(fields->address), "MUSTER_ADDRESS=0x%" PRIx64,
+                        crash ? crash->address : 0);
+        (void) snprintf(fields->route, sizeof(fields->route), "MUSTER_ROUTE=%s",
+                        crash ? crash->route : slot->route);
+        (void) snprintf(fields->target, sizeof(fields->target), "MUSTER_TARGET=%s",
+                        crash ? crash->target : "");
+        (void) snprintf(fields->backtrace, sizeof(fields->backtrace), "MUSTER_BACKTRACE=%s",
+                        crash ? slot_format_backtrace(slot, fields->frames, sizeof(fields->frames)) : "");
+
+        fields->list[n++] = id;
+        fields->list[n++] = fields->role;
+        if (process->role == PROCESS_WORKER)
+                fields->list[n++] = fields->worker;
+        fields->list[n++] = fields->pid;
+        fields->list[n++] = fields->generation;
+        fields->list[n++] = fields->signal;
+        fields->list[n++] = fields->address;
+        fields->list[n++] = fields->route;
+        fields->list[n++] = fields->target;
+        fields->list[n++] = fields->backtrace;
+        if (crash && crash->core_pid > 0) {
+                (void) snprintf(fields->core, sizeof(fields->core), "MUSTER_CORE_PID=%d", crash->core_pid);
+                fields->list[n++] = fields->core;
+        }
+        fields->list[n] = NULL;
+}
+
+/* What follows from the crash for the requests the process had. */
+static const char *consequence(const struct crash_record *crash) {
+        if (crash->stage == CRASH_DRAINING)
+                return "; it answers the others and ends";
+        if (crash->stage == CRASH_ABANDONED)
+                return crash->guarded ? "; it ended at once" : "; outside a callback, it ended at once";
+        return "";
+}
+
+void report_crash(const struct process *process, const struct slot *slot) {
+        const struct crash_record *crash = &slot->crash;
+        struct report_fields *fields;
+        char name[32], signal[24], where[80] = "", frame[80] = "";
+
+        fields = malloc(sizeof(*fields));
+        if (!fields) {
+                log_oom();
+                return;
+        }
+        make_fields(fields, LOG_FIELD_ID(LOG_ID_CRASH), process, slot, crash, crash->signal);
+        if (crash->route[0])
+                (void) snprintf(where, sizeof(where), " in %.64s", crash->route);
+        if (crash->n_frames > 0)
+                (void) slot_format_address(slot, crash->frames[0], frame, sizeof(frame));
+        (void) log_fields(LOG_CRIT, 0, fields->list,
+                          "The %s (pid %d) crashed: %s at address 0x%" PRIx64 "%s%s%s%s",
+                          process_name(process, name, sizeof(name)), process->pid,
+                          signal_name(crash->signal, signal, sizeof(signal)), crash->address, where,
+                          frame[0] ? ", code at " : "", frame, consequence(crash));
+        free(fields);
+}
+
+static void report_signal(const struct process *process, const struct slot *slot, int number) {
+        struct report_fields *fields;
+        char name[32], signal[24], where[80] = "";
+
+        fields = malloc(sizeof(*fields));
+        if (!fields) {
+                log_oom();
+                return;
+        }
+        make_fields(fields, LOG_FIELD_ID(LOG_ID_KILLED), process, slot, NULL, number);
+        if (slot->route[0])
+                (void) snprintf(where, sizeof(where), ", in %.64s", slot->route);
+        (void) log_fields(LOG_CRIT, 0, fields->list, "The %s (pid %d) was killed by %s%s%s",
+                          process_name(process, name, sizeof(name)), process->pid,
+                          signal_name(number, signal, sizeof(signal)), where,
+                          process->misbehaved ? ": it sent what it may not" : "");
+        free(fields);
+}
+
+/* A process whose crash is in the log already: only a drain that went wrong is worth another line. */
+static void report_drain_end(const struct process *process, const struct slot *slot,
+                             const siginfo_t *status) {
+        char name[32], signal[24];
+
+        (void) process_name(process, name, sizeof(name));
+        if (slot->crash.second_signal > 0 && slot->crash.second_signal <= 64)
+                log_warning(0, "The %s (pid %d) faulted again while draining (%s) and ended at once", name,
+                            process->pid, signal_name(slot->crash.second_signal, signal, sizeof(signal)));
+        else if (status->si_code != CLD_EXITED && slot->crash.stage == CRASH_DRAINING)
+                log_warning(0, "The %s (pid %d) had not finished draining in time and was killed by %s",
+                            name, process->pid, signal_name(status->si_status, signal, sizeof(signal)));
+}
+
+void report_end(const struct process *process, const struct slot *slot, const siginfo_t *status) {
+        char name[32];
+
+        if (process->reported)
+                report_drain_end(process, slot, status);
+        else if (status->si_code != CLD_EXITED) {
+                if (!process->asked || status->si_status != SIGTERM)
+                        report_signal(process, slot, status->si_status);
+        } else if (status->si_status != 0 && !process->failure)
+                log_warning(0, "The %s (pid %d) exited with status %d%s%s",
+                            process_name(process, name, sizeof(name)), process->pid, status->si_status,
+                            slot->route[0] ? ", in " : "", slot->route);
+        else
+                log_debug("The %s (pid %d) ended", process_name(process, name, sizeof(name)), process->pid);
+}
+
+char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status) {
+        char name[32], signal[24], *reason = NULL;
+        int n;
+
+        (void) process_name(process, name, sizeof(name));
+        if (process->overdue)
+                n = asprintf(&reason, "%s was not ready in time%s%s", name,
+                             slot->crash.route[0] ? ", hanging in " : "", slot->crash.route);
+        else if (process->failure)
+                n = asprintf(&reason, "%s: %s", name, process->failure);
+        else if (slot->crash.stage != CRASH_NONE)
+                n = asprintf(&reason, "%s crashed with %s before it was ready", name,
+                             signal_name(slot->crash.signal, signal, sizeof(signal)));
+        else if (status->si_code == CLD_EXITED)
+                n = asprintf(&reason, "%s exited with status %d before it was ready", name,
+                             status->si_status);
+        else
+                n = asprintf(&reason, "%s was killed by %s before it was ready", name,
+                             signal_name(status->si_status, signal, sizeof(signal)));
+        return n < 0 ? NULL : reason;
+}

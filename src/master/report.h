@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <signal.h>
+
+#include "ipc/scoreboard.h"
+#include "master/process.h"
+
+/* Logs the crash that the record in a slot tells of: one entry with all its fields. `slot` must come from
+ * scoreboard_read(). */
+void report_crash(const struct process *process, const struct slot *slot);
+
+/* Logs how a process ended, unless that was in good order: killed by a signal that no handler caught, an
+ * exit status, a drain that did not end by itself. */
+void report_end(const struct process *process, const struct slot *slot, const siginfo_t *status);
+
+/* Why a process that never became ready gave up, in one line. The caller frees it; NULL when out of memory.
+ */
+char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status);

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The service: an agent and a number of workers, brought up in order, kept at that number, and taken down in
+ * order.
+ *
+ * Start: the agent, and when it is ready the workers; when all of them are, everyone is told and systemd is.
+ * Afterwards each position that loses its process gets another, as soon as the budget allows, from the
+ * moment the loss is known: a crashed worker that still answers its last requests is replaced while it does.
+ *
+ * Only a start that never got a worker ready is given up, with the reason: there is nothing to keep alive,
+ * and the person who has just typed `systemctl start` is there to read it.
+ *
+ * Stop: the workers drain, then the agent ends, then whatever is left is killed.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "master/report.h"
+#include "master/service.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/log-id.h"
+
+static const struct process_events events;
+
+unsigned int service_count(const struct service *service, enum process_role role, enum process_state state) {
+        unsigned int count = 0;
+
+        LIST_FOREACH(node, &service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role == role && process->state == state)
+                        count++;
+        }
+        return count;
+}
+
+static bool is_stopping(const struct service *service) {
+        return service->phase >= PHASE_STOPPING;
+}
+
+static struct position *position_of(struct service *service, const struct process *process) {
+        return process->role == PROCESS_AGENT ? &service->agent : &service->workers[process->number];
+}
+
+/* ---- Starting ---- */
+
+static int slot_take(struct service *service, size_t *ret) {
+        for (size_t i = 0; i < service->scoreboard.n_slots; i++)
+                if (!service->slots_used[i]) {
+                        service->slots_used[i] = true;
+                        scoreboard_clear(&service->scoreboard, i);
+                        *ret = i;
+                        return 0;
+                }
+        return -EUSERS;
+}
+
+static void slot_release(struct service *service, size_t slot) {
+        service->requests_gone += scoreboard_slot(&service->scoreboard, slot)->requests;
+        scoreboard_clear(&service->scoreboard, slot);
+        service->slots_used[slot] = false;
+}
+
+static int spawn(struct position *position) {
+        struct service *service = position->service;
+        const struct config *config = service->config;
+        bool worker = position->role == PROCESS_WORKER;
+        struct heritage heritage = {
+                .channel_fd = -1,
+                .scoreboard_fd = service->scoreboard.fd,
+                .config_fd = service->config_fd,
+                .number = position->number,
+                .generation = service->generation,
+                .instance = config->instance,
+                .n_listeners = worker ? service->sockets.n : 0,
+                .listener_fds = service->sockets.fds,
+                .listener_names = service->sockets.names,
+        };
+        struct process_options options = {
+                .event = service->event,
+                .role = position->role,
+                .program = service->program[position->role],
+                .heritage = &heritage,
+                .ready_timeout = config->worker.ready_timeout,
+                .kill_timeout = config->worker.kill_timeout,
+                .events = events,
+        };
+        struct process *process;
+        int r;
+
+        r = slot_take(service, &heritage.slot);
+        if (r < 0)
+                return r;
+        options.events.userdata = service;
+        r = process_spawn(&process, &options);
+        if (r < 0) {
+                slot_release(service, heritage.slot);
+                return r;
+        }
+        list_append(&service->processes, &process->node);
+        log_debug("Started %s %d, pid %d", worker ? "worker" : "agent", position->number, process->pid);
+        return 0;
+}
+
+static void position_lost(struct position *position);
+
+static int dispatch_start(sd_event_source *source, uint64_t when, void *userdata) {
+        struct position *position = userdata;
+
+        position->timer = sd_event_source_disable_unref(position->timer);
+        (void) service_start_position(position);
+        return 0;
+}
+
+/* A process that can't even be started is a loss like any other: the budget says when to try again. */
+int service_start_position(struct position *position) {
+        int r;
+
+        r = spawn(position);
+        if (r >= 0)
+                return 0;
+        (void) log_error(r, "Failed to start a process for %s %d: %m",
+                         position->role == PROCESS_AGENT ? "agent" : "worker", position->number);
+        if (position->service->phase < PHASE_RUNNING && !position->service->worker_was_ready)
+                service_fail(position->service, MASTER_EXIT_FAILURE, "Cannot start a process: %s",
+                             strerror(-r));
+        else
+                position_lost(position);
+        return r;
+}
+
+/* ---- Replacing ---- */
+
+static void log_limit(struct service *service, const struct position *position, usec_t wait) {
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_RESTART_LIMIT), NULL };
+        char interval[64], text[64];
+
+        (void) log_fields(LOG_ERR, 0, fields, "More than %u restarts of %s in %s, the next one in %s",
+                          service->config->restart.limit,
+                          position->role == PROCESS_AGENT ? "the agent" : "workers",
+                          usec_format(service->config->restart.interval, interval, sizeof(interval)),
+                          usec_format(wait, text, sizeof(text)));
+}
+
+/* The position is empty: fill it now, or when the budget allows. */
+static void position_lost(struct position *position) {
+        struct service *service = position->service;
+        usec_t now = now_monotonic(), when;
+        bool over;
+        int r;
+
+        if (position->timer)
+                return;
+        service->restarts++;
+        when = pool_budget_spend(&service->budget[position->role], now, &over);
+        if (over && service->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
+                service_fail(service, MASTER_EXIT_LIMIT,
+                             "More than %u restarts, giving up as [restart] on_limit says",
+                             service->config->restart.limit);
+                return;
+        }
+        if (over)
+                log_limit(service, position, when - now);
+        if (when <= now) {
+                (void) service_start_position(position);
+                return;
+        }
+        r = sd_event_add_time(service->event, &position->timer, CLOCK_MONOTONIC, when, USEC_PER_MSEC,
+                              dispatch_start, position);
+        if (r < 0)
+                log_error(r, "Failed to wait for the next start: %m");
+}
+
+/* During the first start a lost worker is not replaced before another one has shown that starting can
+ * succeed; then those that were lost meanwhile are. */
+static bool position_is_empty(const struct position *position) {
+        LIST_FOREACH(node, &position->service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role == position->role && process->number == position->number &&
+                    process->state != PROCESS_LEAVING)
+                        return false;
+        }
+        return !position->timer;
+}
+
+static void fill_positions(struct service *service) {
+        for (unsigned int i = 0; i < service->n_workers; i++)
+                if (position_is_empty(&service->workers[i]))
+                        position_lost(&service->workers[i]);
+}
+
+/* ---- What processes tell ---- */
+
+static void tell_all_ready(struct service *service) {
+        service->phase = PHASE_RUNNING;
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->state == PROCESS_READY)
+                        (void) process_send(process, MESSAGE_MUSTER_READY);
+        }
+        status_ready(service);
+        log_info("Ready: %u workers and the agent", service->n_workers);
+}
+
+static void start_workers(struct service *service) {
+        service->phase = PHASE_WORKERS;
+        status_starting(service);
+        for (unsigned int i = 0; i < service->n_workers && !is_stopping(service); i++)
+                (void) service_start_position(&service->workers[i]);
+}
+
+static void on_ready(struct process *process, void *userdata) {
+        struct service *service = userdata;
+
+        if (is_stopping(service))
+                return;
+        if (service->phase == PHASE_AGENT) {
+                start_workers(service);
+                return;
+        }
+        if (process->role == PROCESS_WORKER && !service->worker_was_ready) {
+                service->worker_was_ready = true;
+                fill_positions(service);
+        }
+        if (service->phase == PHASE_RUNNING) {
+                (void) process_send(process, MESSAGE_MUSTER_READY);
+                status_running(service);
+                return;
+        }
+        status_starting(service);
+        if (service_count(service, PROCESS_WORKER, PROCESS_READY) == service->n_workers &&
+            service_count(service, PROCESS_AGENT, PROCESS_READY) == 1)
+                tell_all_ready(service);
+}
+
+static void on_lost(struct process *process, void *userdata) {
+        struct service *service = userdata;
+
+        if (is_stopping(service) || service->phase == PHASE_AGENT)
+                return;
+        if (process->role == PROCESS_WORKER && !service->worker_was_ready)
+                return;
+        position_lost(position_of(service, process));
+        if (service->phase == PHASE_RUNNING)
+                status_running(service);
+}
+
+/* The slot as it can be believed; an empty one where it can't. */
+static void read_slot(struct service *service, const struct process *process, struct slot *ret) {
+        if (scoreboard_read(&service->scoreboard, process->slot, ret) < 0 || ret->pid != process->pid)
+                *ret = (struct slot){};
+}
+
+/* A crash the agent lives through is logged by itself. */
+static bool has_crashed(const struct process *process, const struct slot *slot) {
+        if (process->role == PROCESS_AGENT)
+                return slot->crash.stage == CRASH_ABANDONED;
+        return slot->crash.stage != CRASH_NONE;
+}
+
+static void report_once(struct service *service, struct process *process, const struct slot *slot) {
+        if (process->reported || !has_crashed(process, slot))
+                return;
+        process->reported = true;
+        service->crashes++;
+        report_crash(process, slot);
+}
+
+static void on_crashed(struct process *process, void *userdata) {
+        struct service *service = userdata;
+        struct slot slot;
+
+        read_slot(service, process, &slot);
+        if (slot.crash.stage > CRASH_UNWOUND)
+                report_once(service, process, &slot);
+}
+
+/* Whether the first start has failed with this end, and if so says why. */
+static bool start_has_failed(struct service *service, const struct process *process, const struct slot *slot,
+                             const siginfo_t *status) {
+        _cleanup_free_ char *reason = NULL;
+
+        if (service->phase > PHASE_WORKERS || service->worker_was_ready)
+                return false;
+        if (process->role == PROCESS_WORKER && service_count(service, PROCESS_WORKER, PROCESS_STARTING) > 0)
+                return false;
+        reason = report_start_failure(process, slot, status);
+        service_fail(service, MASTER_EXIT_FAILURE, "Start failed: %s", reason ?: "out of memory");
+        return true;
+}
+
+static void log_not_ready(const struct process *process, const struct slot *slot, const siginfo_t *status) {
+        _cleanup_free_ char *reason = report_start_failure(process, slot, status);
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
+
+        if (reason)
+                (void) log_fields(LOG_ERR, 0, fields, "Start failed: %s", reason);
+}
+
+static void proceed_stop(struct service *service);
+
+static void on_gone(struct process *process, const siginfo_t *status, void *userdata) {
+        struct service *service = userdata;
+        struct slot slot;
+
+        read_slot(service, process, &slot);
+        report_once(service, process, &slot);
+        report_end(process, &slot, status);
+        if (!is_stopping(service) && !start_has_failed(service, process, &slot, status) &&
+            (process->failure || process->overdue))
+                log_not_ready(process, &slot, status);
+
+        slot_release(service, process->slot);
+        process_free(process);
+        if (is_stopping(service))
+                proceed_stop(service);
+        else if (service->phase == PHASE_RUNNING)
+                status_running(service);
+}
+
+static const struct process_events events = {
+        .ready = on_ready,
+        .lost = on_lost,
+        .gone = on_gone,
+        .crashed = on_crashed,
+};
+
+/* ---- Stopping ---- */
+
+static void leave_all(struct service *service, enum process_role role) {
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->role == role)
+                        process_leave(process, MESSAGE_STOP, USEC_NEVER);
+        }
+}
+
+static bool has_any(const struct service *service, enum process_role role) {
+        LIST_FOREACH(node, &service->processes)
+                if (container_of(node, struct process, node)->role == role)
+                        return true;
+        return false;
+}
+
+static void proceed_stop(struct service *service) {
+        if (service->phase == PHASE_STOPPING && !has_any(service, PROCESS_WORKER)) {
+                service->phase = PHASE_STOPPING_AGENT;
+                leave_all(service, PROCESS_AGENT);
+        }
+        if (list_empty(&service->processes))
+                (void) sd_event_exit(service->event, service->exit_status);
+}
+
+static void kill_all(struct service *service) {
+        LIST_FOREACH(node, &service->processes)
+                process_kill(container_of(node, struct process, node), SIGKILL);
+}
+
+static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *userdata) {
+        struct service *service = userdata;
+        char timeout[64];
+
+        log_warning(0, "Not everything has ended within stop_timeout (%s), killing the rest",
+                    usec_format(service->config->muster.stop_timeout, timeout, sizeof(timeout)));
+        kill_all(service);
+        return 0;
+}
+
+static void cancel_starts(struct service *service) {
+        service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
+        for (unsigned int i = 0; i < service->n_workers; i++)
+                service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
+}
+
+void service_stop(struct service *service) {
+        int r;
+
+        if (is_stopping(service)) {
+                log_notice("Told to stop again, not waiting for requests");
+                kill_all(service);
+                return;
+        }
+        service->phase = PHASE_STOPPING;
+        cancel_starts(service);
+        leave_all(service, PROCESS_WORKER);
+        status_stopping(service);
+        r = sd_event_add_time(service->event, &service->stop_timer, CLOCK_MONOTONIC,
+                              usec_add(now_monotonic(), service->config->muster.stop_timeout), USEC_PER_MSEC,
+                              dispatch_stop_timeout, service);
+        if (r < 0)
+                log_error(r, "Failed to time the stop: %m");
+        proceed_stop(service);
+}
+
+void service_fail(struct service *service, int exit_status, const char *format, ...) {
+        va_list arguments;
+        char *text = NULL;
+        int n;
+
+        if (is_stopping(service))
+                return;
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n >= 0) {
+                const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
+
+                free(service->failure);
+                service->failure = text;
+                (void) log_fields(LOG_ERR, 0, fields, "%s", text);
+        }
+        service->exit_status = exit_status;
+        service_stop(service);
+}

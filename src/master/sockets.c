@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Where the listening sockets come from.
+ *
+ * Normally from systemd, which has bound them before anything of ours ran and keeps them when we are gone.
+ * Any number is taken, under the names the socket unit gave them; what is not a listening stream socket of a
+ * family we can serve is closed, and said so. Run by hand there is nothing from systemd: then the addresses
+ * of `[http] listen` are bound here.
+ *
+ * The master never accepts. It holds the sockets so that they outlive every worker.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <netinet/tcp.h>
+#include <arpa/inet.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "config/address.h"
+#include "master/sockets.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/macro.h"
+
+#define BACKLOG      4096 /* the kernel cuts it to net.core.somaxconn */
+#define DEFAULT_NAME "http"
+
+/* ---- What a socket is, in words ---- */
+
+static void describe(int fd, char *buffer, size_t size) {
+        struct config_address address = { .size = sizeof(address.socket) };
+        char host[INET6_ADDRSTRLEN];
+
+        if (getsockname(fd, &address.socket.sa, &address.size) < 0)
+                (void) snprintf(buffer, size, "a descriptor that is no socket");
+        else if (address.socket.sa.sa_family == AF_INET)
+                (void) snprintf(buffer, size, "%s:%u",
+                                inet_ntop(AF_INET, &address.socket.in.sin_addr, host, sizeof(host)),
+                                (unsigned int) ntohs(address.socket.in.sin_port));
+        else if (address.socket.sa.sa_family == AF_INET6)
+                (void) snprintf(buffer, size, "[%s]:%u",
+                                inet_ntop(AF_INET6, &address.socket.in6.sin6_addr, host, sizeof(host)),
+                                (unsigned int) ntohs(address.socket.in6.sin6_port));
+        else if (address.socket.sa.sa_family == AF_UNIX &&
+                 address.size > offsetof(struct sockaddr_un, sun_path))
+                (void) snprintf(buffer, size, "%s%.*s", address.socket.un.sun_path[0] ? "" : "@",
+                                (int) sizeof(address.socket.un.sun_path) - 1,
+                                address.socket.un.sun_path[0] ? address.socket.un.sun_path
+                                                              : address.socket.un.sun_path + 1);
+        else
+                (void) snprintf(buffer, size, "a socket of family %d", address.socket.sa.sa_family);
+}
+
+static bool is_servable(int fd) {
+        static const int families[] = { AF_INET, AF_INET6, AF_UNIX };
+
+        for (size_t i = 0; i < ELEMENTSOF(families); i++)
+                if (sd_is_socket(fd, families[i], SOCK_STREAM, 1) > 0)
+                        return true;
+        return false;
+}
+
+static int append(struct sockets *sockets, int fd, char *name, char *path) {
+        int *fds;
+        char **names, **paths;
+
+        fds = reallocarray(sockets->fds, sockets->n + 1, sizeof(*fds));
+        if (fds)
+                sockets->fds = fds;
+        names = reallocarray(sockets->names, sockets->n + 1, sizeof(*names));
+        if (names)
+                sockets->names = names;
+        paths = reallocarray(sockets->paths, sockets->n + 1, sizeof(*paths));
+        if (paths)
+                sockets->paths = paths;
+        if (!fds || !names || !paths)
+                return -ENOMEM;
+        sockets->fds[sockets->n] = fd;
+        sockets->names[sockets->n] = name;
+        sockets->paths[sockets->n] = path;
+        sockets->n++;
+        return 0;
+}
+
+/* ---- From systemd ---- */
+
+static int take_one(struct sockets *sockets, int fd, char *name) {
+        char where[160];
+        int r;
+
+        describe(fd, where, sizeof(where));
+        if (!is_servable(fd)) {
+                log_warning(
+                        0,
+                        "Descriptor %d \"%s\" from systemd is not a listening stream socket (%s), closing it",
+                        fd, name, where);
+                fd_close(fd);
+                free(name);
+                return 0;
+        }
+        r = append(sockets, fd, name, NULL);
+        if (r < 0) {
+                fd_close(fd);
+                free(name);
+                return r;
+        }
+        log_info("Listening on %s \"%s\", from systemd", where, name);
+        return 0;
+}
+
+/* Returns how many descriptors systemd has passed, whether they were of use or not. */
+static int take_from_systemd(struct sockets *sockets) {
+        _cleanup_free_ char **names = NULL;
+        int n, r = 0;
+
+        n = sd_listen_fds_with_names(1, &names);
+        for (int i = 0; i < n; i++) {
+                int error = take_one(sockets, SD_LISTEN_FDS_START + i, names[i]);
+
+                r = r < 0 ? r : error;
+        }
+        return r < 0 ? r : n;
+}
+
+/* ---- Our own ---- */
+
+/* A socket file that nobody listens on any more is in the way; one that somebody does is not ours to take.
+ */
+static void remove_stale(const struct config_address *address) {
+        const char *path = address->socket.un.sun_path;
+        _cleanup_fd_ int fd = -1;
+        struct stat st;
+
+        if (address->socket.sa.sa_family != AF_UNIX || path[0] == '\0')
+                return;
+        if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, &address->socket.sa, address->size) < 0 && errno == ECONNREFUSED)
+                (void) unlink(path);
+}
+
+static int bind_address(const struct config_address *address) {
+        _cleanup_fd_ int fd = -1;
+        int on = 1, only = !address->dual, family = address->socket.sa.sa_family;
+
+        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (family != AF_UNIX) {
+                if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+                    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+                        return -errno;
+                if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
+                        return -errno;
+        }
+        remove_stale(address);
+        if (bind(fd, &address->socket.sa, address->size) < 0 || listen(fd, BACKLOG) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/* A bare port means all addresses; where the machine has no IPv6, that is all of IPv4. */
+static int bind_address_or_ipv4(const struct config_address *address) {
+        struct config_address ipv4 = { .size = sizeof(struct sockaddr_in) };
+        int fd;
+
+        fd = bind_address(address);
+        if (fd != -EAFNOSUPPORT || !address->dual)
+                return fd;
+        ipv4.socket.in.sin_family = AF_INET;
+        ipv4.socket.in.sin_port = address->socket.in6.sin6_port;
+        return bind_address(&ipv4);
+}
+
+static int bind_one(struct sockets *sockets, const char *text) {
+        _cleanup_free_ char *name = NULL, *path = NULL;
+        _cleanup_fd_ int fd = -1;
+        struct config_address address;
+        char where[160];
+        int r;
+
+        r = config_address_parse(text, &address);
+        if (r < 0)
+                return r;
+        fd = bind_address_or_ipv4(&address);
+        if (fd < 0)
+                return fd;
+        name = strdup(DEFAULT_NAME);
+        if (text[0] == '/')
+                path = strdup(text);
+        if (!name || (text[0] == '/' && !path))
+                return -ENOMEM;
+        describe(fd, where, sizeof(where));
+        r = append(sockets, fd, name, path);
+        if (r < 0)
+                return r;
+        log_info("Listening on %s", where);
+        TAKE_FD(fd);
+        TAKE_PTR(name);
+        TAKE_PTR(path);
+        return 0;
+}
+
+static int refuse(char **ret_reason, int error, const char *address) {
+        if (asprintf(ret_reason, "Cannot listen on %s: %s", address, strerror(-error)) < 0)
+                *ret_reason = NULL;
+        return error;
+}
+
+int sockets_open(struct sockets *sockets, char *const *listen, char **ret_reason) {
+        int r;
+
+        *ret_reason = NULL;
+        r = take_from_systemd(sockets);
+        if (r < 0)
+                return refuse(ret_reason, r, "the sockets from systemd");
+        if (r > 0)
+                return sockets->n > 0 ? 0 : refuse(ret_reason, -ENOTSOCK, "any descriptor from systemd");
+
+        for (; *listen; listen++) {
+                r = bind_one(sockets, *listen);
+                if (r < 0)
+                        return refuse(ret_reason, r, *listen);
+        }
+        return sockets->n > 0 ? 0 : refuse(ret_reason, -EADDRNOTAVAIL, "nothing: [http] listen is empty");
+}
+
+void sockets_deinit(struct sockets *sockets) {
+        for (size_t i = 0; i < sockets->n; i++) {
+                fd_close(sockets->fds[i]);
+                if (sockets->paths[i])
+                        (void) unlink(sockets->paths[i]);
+                free(sockets->names[i]);
+                free(sockets->paths[i]);
+        }
+        free(sockets->fds);
+        free(sockets->names);
+        free(sockets->paths);
+        *sockets = (struct sockets) SOCKETS_NULL;
+}

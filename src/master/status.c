@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What systemd is told, and when: STATUS while starting and afterwards, READY once, STOPPING, and more time
+ * for every process that is being started.
+ *
+ * The request rate comes from the slots, where each worker counts for itself; nobody sends it.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "master/service.h"
+#include "util/log.h"
+
+#define STATUS_PERIOD (3 * USEC_PER_SEC)
+#define EXTEND_MARGIN (5 * USEC_PER_SEC)
+
+static uint64_t requests_total(const struct service *service) {
+        uint64_t total = service->requests_gone;
+
+        LIST_FOREACH(node, &service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                total += scoreboard_slot(&service->scoreboard, process->slot)->requests;
+        }
+        return total;
+}
+
+void status_starting(struct service *service) {
+        (void) sd_notifyf(0, "STATUS=starting: %u/%u workers ready\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                          service_count(service, PROCESS_WORKER, PROCESS_READY), service->n_workers,
+                          usec_add(service->config->worker.ready_timeout, EXTEND_MARGIN));
+}
+
+static void format_running(struct service *service, char *buffer, size_t size) {
+        uint64_t requests = requests_total(service);
+        usec_t now = now_monotonic(), span = now - service->shown_at;
+        uint64_t rate = 0;
+
+        if (service->shown_at > 0 && span > 0 && requests > service->requests_shown)
+                rate = ((requests - service->requests_shown) * USEC_PER_SEC + span / 2) / span;
+        service->requests_shown = requests;
+        service->shown_at = now;
+        (void) snprintf(
+                buffer, size, "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
+                service_count(service, PROCESS_WORKER, PROCESS_READY), service->n_workers, service->restarts,
+                rate, service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
+}
+
+void status_running(struct service *service) {
+        char status[160];
+
+        format_running(service, status, sizeof(status));
+        (void) sd_notify(0, status);
+}
+
+void status_ready(struct service *service) {
+        char status[160];
+
+        format_running(service, status, sizeof(status));
+        (void) sd_notifyf(0, "READY=1\n%s", status);
+}
+
+void status_stopping(struct service *service) {
+        (void) sd_notifyf(0, "STOPPING=1\nSTATUS=stopping: %u workers finish their requests",
+                          service_count(service, PROCESS_WORKER, PROCESS_LEAVING));
+}
+
+void status_failed(struct service *service) {
+        (void) sd_notifyf(0, "STATUS=%s", service->failure);
+}
+
+static int dispatch_status(sd_event_source *source, uint64_t when, void *userdata) {
+        struct service *service = userdata;
+
+        if (service->phase == PHASE_RUNNING)
+                status_running(service);
+        (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int status_watch(struct service *service) {
+        int r;
+
+        r = sd_event_set_watchdog(service->event, true);
+        if (r < 0)
+                return log_error(r, "Failed to set up the watchdog: %m");
+        r = sd_event_add_time(service->event, &service->status_timer, CLOCK_MONOTONIC,
+                              usec_add(now_monotonic(), STATUS_PERIOD), USEC_PER_SEC / 2, dispatch_status,
+                              service);
+        return r < 0 ? log_error(r, "Failed to start the status timer: %m") : 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The worker: serves requests with the application's routes until it is time to leave, then answers what it
+ * has accepted and ends. A fault in a callback is one of the reasons to leave; the master has been told by
+ * the crash handler before the worker knows.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "app/child.h"
+#include "app/router.h"
+#include "http/server.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "worker/loop.h"
+#include "worker/worker.h"
+
+struct worker {
+        struct child *child;
+        struct router *router;
+        struct http_server *server;
+        struct loop *loop;
+};
+
+static void worker_deinit(struct worker *worker) {
+        worker->loop = loop_free(worker->loop);
+        worker->server = http_server_free(worker->server);
+        worker->router = router_free(worker->router);
+        worker->child = child_free(worker->child);
+}
+
+static int add_listeners(struct worker *worker) {
+        struct heritage *heritage = child_heritage(worker->child);
+        int r;
+
+        for (size_t i = 0; i < heritage->n_listeners; i++) {
+                r = fd_set_nonblock(heritage->listener_fds[i], true);
+                if (r < 0)
+                        return r;
+                r = http_server_add_listener(worker->server, TAKE_FD(heritage->listener_fds[i]),
+                                             heritage->listener_names[i]);
+                if (r < 0)
+                        return r;
+        }
+        if (heritage->n_listeners == 0)
+                log_warning(0, "No socket to listen on");
+        return 0;
+}
+
+/* The start function has been called: from here on requests are taken. */
+static int worker_open(struct child *child, void *userdata) {
+        struct worker *worker = userdata;
+        struct muster *muster = child_muster(child);
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        r = router_new(&worker->router, child_application(child)->routes, &reason);
+        if (r < 0)
+                return muster_fail(muster, r, "Route table: %s", reason ?: strerror(-r));
+        r = http_server_new(&worker->server, muster, worker->router);
+        if (r < 0)
+                return muster_fail(muster, r, "HTTP server: %s", strerror(-r));
+        r = add_listeners(worker);
+        if (r < 0)
+                return muster_fail(muster, r, "Listening sockets: %s", strerror(-r));
+        r = loop_new(&worker->loop, muster, worker->server);
+        if (r < 0)
+                return muster_fail(muster, r, "Event loop: %s", strerror(-r));
+        r = loop_listen(worker->loop);
+        if (r < 0)
+                return muster_fail(muster, r, "Listening: %s", strerror(-r));
+        return 0;
+}
+
+static void worker_leave(struct child *child, void *userdata) {
+        struct worker *worker = userdata;
+        usec_t drain = child_config(child)->worker.drain_timeout;
+
+        log_debug("Draining");
+        if (worker->server)
+                http_server_drain(worker->server, usec_add(now_monotonic(), drain));
+}
+
+static void worker_fault(struct muster *muster, const struct guard_context *context, int signal) {
+        struct worker *worker = muster->owner;
+
+        log_error(0, "SIG%s in %s, draining", sigabbrev_np(signal), context->route);
+        child_leave(worker->child, false);
+}
+
+static int worker_run(struct worker *worker) {
+        int r;
+
+        while (!child_is_leaving(worker->child) || http_server_connections(worker->server) > 0) {
+                r = loop_turn(worker->loop);
+                if (r < 0)
+                        return log_error(r, "The event loop failed: %m");
+        }
+        return 0;
+}
+
+int worker_main(int argc, char **argv) {
+        _cleanup_(worker_deinit) struct worker worker = {};
+        const struct child_callbacks callbacks = {
+                .open = worker_open,
+                .leave = worker_leave,
+                .userdata = &worker,
+        };
+        int r, status;
+
+        if (child_new(&worker.child, MUSTER_ROLE_WORKER, argc, argv) < 0)
+                return EXIT_FAILURE;
+        child_muster(worker.child)->on_fault = worker_fault;
+        child_muster(worker.child)->owner = &worker;
+
+        r = child_start(worker.child, &callbacks);
+        if (r >= 0)
+                r = worker_run(&worker);
+        status = child_finish(worker.child);
+        log_debug("Done");
+        return r < 0 ? EXIT_FAILURE : status;
+}
