@@ -15,14 +15,6 @@
 #include "util/log.h"
 #include "util/title.h"
 
-struct arguments {
-        const char *config;
-        const char *instance;
-        bool check;
-        const char **overrides; /* NULL-terminated */
-        size_t n_overrides;
-};
-
 static void print_help(void) {
         (void) puts("muster-master --config FILE [OPTIONS]\n"
                     "\n"
@@ -39,7 +31,7 @@ static void print_help(void) {
 }
 
 /* Returns 1 to go on, 0 when all is done, -EINVAL for a command line that makes no sense. */
-static int parse_arguments(struct arguments *arguments, int argc, char **argv) {
+static int parse_arguments(struct master_arguments *arguments, int argc, char **argv) {
         enum { OPTION_CHECK = 256, OPTION_VERSION };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
@@ -82,71 +74,63 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv) {
         return 1;
 }
 
-static void log_report(const struct config_report *report) {
-        for (size_t i = 0; i < report->n_lines; i++)
-                log_full(report->lines[i].error ? LOG_ERR : LOG_WARNING, 0, "%s", report->lines[i].text);
-}
-
-/* The first error is what `systemctl status` shows. */
-static void notify_report(const struct config_report *report) {
-        for (size_t i = 0; i < report->n_lines; i++)
-                if (report->lines[i].error) {
-                        (void) sd_notifyf(0, "STATUS=%s", report->lines[i].text);
-                        return;
-                }
-}
-
-static int load_config(const struct arguments *arguments, struct config **ret) {
-        _cleanup_report_ struct config_report report = CONFIG_REPORT_NULL;
-        int r;
-
-        r = config_load(ret, arguments->config, arguments->instance, arguments->overrides, &report);
-        log_report(&report);
-        if (r < 0) {
-                if (report.n_errors == 0)
-                        (void) log_error(r, "Cannot read %s: %m", arguments->config);
-                notify_report(&report);
+/* The process title is written over the argument vector, so what is still needed of it later is copied. */
+static int keep_arguments(struct master_arguments *arguments, const char *instance) {
+        arguments->config = strdup(arguments->config);
+        arguments->instance = strdup(instance);
+        if (!arguments->config || !arguments->instance)
+                return log_oom();
+        for (size_t i = 0; i < arguments->n_overrides; i++) {
+                arguments->overrides[i] = strdup(arguments->overrides[i]);
+                if (!arguments->overrides[i])
+                        return log_oom();
         }
-        return r;
+        return 0;
 }
 
-static int run(const struct arguments *arguments, char **argv) {
-        struct config *config;
+static int run(struct master_arguments *arguments, struct config *config, char **argv) {
         char title[128];
         int r;
 
-        r = load_config(arguments, &config);
-        if (arguments->check) {
-                if (r >= 0)
-                        config_free(config);
-                return r < 0 ? MASTER_EXIT_FAILURE : EXIT_SUCCESS;
-        }
-        if (r < 0)
-                return MASTER_EXIT_CONFIG;
-
         (void) log_setup("master", config->instance, -1);
         log_set_level(config->log.level);
+        r = keep_arguments(arguments, config->instance);
+        if (r < 0)
+                return MASTER_EXIT_FAILURE;
         (void) snprintf(title, sizeof(title), "muster-master: %s", config->instance);
         r = title_set(argv, title);
         if (r < 0)
                 log_warning(r, "Failed to set the process title, ignoring: %m");
-        return master_run(config);
+        return master_run(arguments, config);
 }
 
 int main(int argc, char **argv) {
-        _cleanup_free_ const char **overrides = NULL;
-        struct arguments arguments = {};
+        static struct master_arguments
+                arguments; /* static: it lives as long as the process, and so does what it holds */
+        _cleanup_free_ char *reason = NULL;
+        struct config *config;
         int r;
 
         (void) log_setup("master", "?", -1);
-        overrides = calloc((size_t) argc + 1, sizeof(*overrides));
-        if (!overrides) {
+        arguments.overrides = calloc((size_t) argc + 1, sizeof(*arguments.overrides));
+        if (!arguments.overrides) {
                 log_oom();
                 return MASTER_EXIT_FAILURE;
         }
-        arguments.overrides = overrides;
         r = parse_arguments(&arguments, argc, argv);
         if (r <= 0)
                 return r < 0 ? MASTER_EXIT_FAILURE : EXIT_SUCCESS;
-        return run(&arguments, argv);
+
+        r = master_load_config(&arguments, &config, &reason);
+        if (arguments.check) {
+                if (r >= 0)
+                        config_free(config);
+                return r < 0 ? MASTER_EXIT_FAILURE : EXIT_SUCCESS;
+        }
+        if (r < 0) {
+                (void) sd_notifyf(0, "STATUS=%s",
+                                  reason ?: "out of memory"); /* what `systemctl status` shows */
+                return MASTER_EXIT_CONFIG;
+        }
+        return run(&arguments, config, argv);
 }

@@ -14,8 +14,6 @@
 
 #include "master/master.h"
 #include "master/service.h"
-#include "util/cpu.h"
-#include "util/fd.h"
 #include "util/log.h"
 
 #define SLOTS_PER_WORKER 8 /* replaced ones are draining while others crash */
@@ -31,8 +29,7 @@ static int dispatch_stop_signal(sd_event_source *source, const struct signalfd_s
 }
 
 static int dispatch_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        log_notice(
-                "SIGHUP: this version has no reload; restart the service to read its configuration again");
+        reload_begin(userdata);
         return 0;
 }
 
@@ -73,46 +70,35 @@ static int find_programs(struct service *service) {
         return 0;
 }
 
-static int set_up_positions(struct service *service) {
-        unsigned int n = service->config->worker.workers ?: cpu_available();
+static int set_up_positions(struct service *service, struct config *config) {
+        int r;
 
+        r = generation_new(&service->current, 1, config);
+        if (r < 0) {
+                config_free(config);
+                return log_error(r, "Failed to copy the configuration: %m");
+        }
         service->agent = (struct position){ .service = service, .role = PROCESS_AGENT, .number = -1 };
-        service->workers = calloc(n, sizeof(*service->workers));
-        if (!service->workers)
-                return log_oom();
-        service->n_workers = n;
-        for (unsigned int i = 0; i < n; i++)
-                service->workers[i] =
-                        (struct position){ .service = service, .role = PROCESS_WORKER, .number = (int) i };
-        return 0;
+        return service_reserve_positions(service, service->current->n_workers) < 0 ? log_oom() : 0;
 }
 
 static int set_up_memory(struct service *service) {
-        size_t n_slots = SLOTS_SPARE + (size_t) service->n_workers * SLOTS_PER_WORKER;
-        _cleanup_free_ char *text = NULL;
-        size_t size;
+        size_t n_slots = SLOTS_SPARE + (size_t) service->current->n_workers * SLOTS_PER_WORKER;
         int r;
 
         r = scoreboard_create(&service->scoreboard, n_slots);
         if (r < 0)
                 return log_error(r, "Failed to create the scoreboard: %m");
         service->slots_used = calloc(n_slots, sizeof(*service->slots_used));
-        if (!service->slots_used)
-                return log_oom();
-        r = config_serialize(service->config, &text, &size);
-        if (r < 0)
-                return log_error(r, "Failed to copy the configuration: %m");
-        service->config_fd = fd_memfd_sealed("muster-config", text, size);
-        return service->config_fd < 0 ? log_error(service->config_fd, "Failed to copy the configuration: %m")
-                                      : 0;
+        return service->slots_used ? 0 : log_oom();
 }
 
 static int set_up_budgets(struct service *service) {
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(service->budget) && r >= 0; i++)
-                r = pool_budget_init(&service->budget[i], service->config->restart.limit,
-                                     service->config->restart.interval);
+                r = pool_budget_init(&service->budget[i], service->current->config->restart.limit,
+                                     service->current->config->restart.interval);
         return r < 0 ? log_oom() : 0;
 }
 
@@ -120,7 +106,7 @@ static int open_sockets(struct service *service) {
         char *reason = NULL;
         int r;
 
-        r = sockets_open(&service->sockets, service->config->http.listen, &reason);
+        r = sockets_open(&service->sockets, service->current->config->http.listen, &reason);
         if (r < 0) {
                 log_error(0, "%s", reason ?: strerror(-r));
                 free(service->failure);
@@ -132,13 +118,9 @@ static int open_sockets(struct service *service) {
 static int set_up(struct service *service) {
         int r;
 
-        r = sd_event_new(&service->event);
-        if (r < 0)
-                return log_error(r, "Failed to make the event loop: %m");
         r = set_up_signals(service);
         r = r < 0 ? r : reap_watch(service);
         r = r < 0 ? r : find_programs(service);
-        r = r < 0 ? r : set_up_positions(service);
         r = r < 0 ? r : set_up_memory(service);
         r = r < 0 ? r : set_up_budgets(service);
         r = r < 0 ? r : open_sockets(service);
@@ -149,7 +131,7 @@ static int set_up(struct service *service) {
 static void service_deinit(struct service *service) {
         LIST_FOREACH_SAFE(node, &service->processes)
                 process_free(container_of(node, struct process, node));
-        for (unsigned int i = 0; i < service->n_workers; i++)
+        for (size_t i = 0; i < service->n_positions; i++)
                 sd_event_source_disable_unref(service->workers[i].timer);
         sd_event_source_disable_unref(service->agent.timer);
         sd_event_source_disable_unref(service->stop_timer);
@@ -161,30 +143,68 @@ static void service_deinit(struct service *service) {
                 pool_budget_deinit(&service->budget[i]);
         sockets_deinit(&service->sockets);
         scoreboard_deinit(&service->scoreboard);
-        fd_close(service->config_fd);
         free(service->slots_used);
         free(service->workers);
         free(service->program[PROCESS_AGENT]);
         free(service->program[PROCESS_WORKER]);
         free(service->failure);
-        config_free(service->config);
+        free(service->reload_failure);
+        generation_free(service->current);
+        generation_free(service->next);
 }
 
-int master_run(struct config *config) {
+static void log_report(const struct config_report *report) {
+        for (size_t i = 0; i < report->n_lines; i++)
+                log_full(report->lines[i].error ? LOG_ERR : LOG_WARNING, 0, "%s", report->lines[i].text);
+}
+
+static const char *first_error(const struct config_report *report) {
+        for (size_t i = 0; i < report->n_lines; i++)
+                if (report->lines[i].error)
+                        return report->lines[i].text;
+        return NULL;
+}
+
+int master_load_config(const struct master_arguments *arguments, struct config **ret, char **ret_reason) {
+        _cleanup_report_ struct config_report report = CONFIG_REPORT_NULL;
+        const char *reason;
+        int r;
+
+        *ret_reason = NULL;
+        r = config_load(ret, arguments->config, arguments->instance, arguments->overrides, &report);
+        log_report(&report);
+        if (r >= 0)
+                return 0;
+        reason = first_error(&report);
+        if (reason)
+                *ret_reason = strdup(reason);
+        else {
+                (void) log_error(r, "Cannot read %s: %m", arguments->config);
+                if (asprintf(ret_reason, "Cannot read %s: %s", arguments->config, strerror(-r)) < 0)
+                        *ret_reason = NULL;
+        }
+        return r;
+}
+
+int master_run(const struct master_arguments *arguments, struct config *config) {
         _cleanup_(service_deinit) struct service service = {
-                .config = config,
-                .config_fd = -1,
+                .arguments = arguments,
                 .sockets = SOCKETS_NULL,
                 .scoreboard = SCOREBOARD_NULL,
-                .generation = 1,
         };
         int r;
 
         list_init(&service.processes);
-        r = set_up(&service);
+        r = set_up_positions(&service, config);
+        if (r < 0)
+                return MASTER_EXIT_FAILURE;
+        r = sd_event_new(&service.event);
+        if (r < 0)
+                log_error(r, "Failed to make the event loop: %m");
+        r = r < 0 ? r : set_up(&service);
         if (r >= 0) {
                 status_starting(&service);
-                (void) service_start_position(&service.agent);
+                (void) service_start_agent(&service);
                 r = sd_event_loop(service.event);
                 if (r < 0)
                         log_error(r, "The event loop failed: %m");

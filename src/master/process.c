@@ -140,6 +140,7 @@ static void on_message(struct channel *channel, const struct message *message, v
                 if (process->state != PROCESS_STARTING)
                         break;
                 process->state = PROCESS_READY;
+                process->was_ready = true;
                 process->timer = sd_event_source_disable_unref(process->timer);
                 process->events.ready(process, process->events.userdata);
                 break;

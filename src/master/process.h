@@ -48,6 +48,7 @@ struct process {
         uint64_t generation;
         pid_t pid;
         usec_t started;
+        bool was_ready;
         bool asked;      /* to leave, by us */
         bool announced;  /* lost was told */
         bool reported;   /* its crash was logged */

@@ -11,7 +11,7 @@
  * Only a start that never got a worker ready is given up, with the reason: there is nothing to keep alive,
  * and the person who has just typed `systemctl start` is there to read it.
  *
- * Stop: the workers drain, then the agent ends, then whatever is left is killed.
+ * How it ends is in stop.c, how one generation follows another in reload.c.
  */
 
 #include <errno.h>
@@ -39,10 +39,6 @@ unsigned int service_count(const struct service *service, enum process_role role
         return count;
 }
 
-static bool is_stopping(const struct service *service) {
-        return service->phase >= PHASE_STOPPING;
-}
-
 static struct position *position_of(struct service *service, const struct process *process) {
         return process->role == PROCESS_AGENT ? &service->agent : &service->workers[process->number];
 }
@@ -66,16 +62,16 @@ static void slot_release(struct service *service, size_t slot) {
         service->slots_used[slot] = false;
 }
 
-static int spawn(struct position *position) {
+int service_spawn(struct position *position, const struct generation *generation) {
         struct service *service = position->service;
-        const struct config *config = service->config;
+        const struct config *config = generation->config;
         bool worker = position->role == PROCESS_WORKER;
         struct heritage heritage = {
                 .channel_fd = -1,
                 .scoreboard_fd = service->scoreboard.fd,
-                .config_fd = service->config_fd,
+                .config_fd = generation->config_fd,
                 .number = position->number,
-                .generation = service->generation,
+                .generation = generation->number,
                 .instance = config->instance,
                 .n_listeners = worker ? service->sockets.n : 0,
                 .listener_fds = service->sockets.fds,
@@ -107,21 +103,22 @@ static int spawn(struct position *position) {
         return 0;
 }
 
-static void position_lost(struct position *position);
+static void position_lost(struct position *position, usec_t pause);
+static int start_position(struct position *position);
 
 static int dispatch_start(sd_event_source *source, uint64_t when, void *userdata) {
         struct position *position = userdata;
 
         position->timer = sd_event_source_disable_unref(position->timer);
-        (void) service_start_position(position);
+        (void) start_position(position);
         return 0;
 }
 
 /* A process that can't even be started is a loss like any other: the budget says when to try again. */
-int service_start_position(struct position *position) {
+static int start_position(struct position *position) {
         int r;
 
-        r = spawn(position);
+        r = service_spawn(position, position->service->current);
         if (r >= 0)
                 return 0;
         (void) log_error(r, "Failed to start a process for %s %d: %m",
@@ -130,8 +127,32 @@ int service_start_position(struct position *position) {
                 service_fail(position->service, MASTER_EXIT_FAILURE, "Cannot start a process: %s",
                              strerror(-r));
         else
-                position_lost(position);
+                position_lost(position, POOL_BACKOFF_MIN);
         return r;
+}
+
+int service_start_agent(struct service *service) {
+        return start_position(&service->agent);
+}
+
+/* Makes room for that many workers; the positions move, so nothing may wait in them but timers, which are
+ * told. */
+int service_reserve_positions(struct service *service, size_t n) {
+        struct position *positions;
+
+        if (n <= service->n_positions)
+                return 0;
+        positions = reallocarray(service->workers, n, sizeof(*positions));
+        if (!positions)
+                return -ENOMEM;
+        service->workers = positions;
+        for (size_t i = 0; i < n; i++)
+                if (i >= service->n_positions)
+                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, NULL };
+                else if (positions[i].timer)
+                        (void) sd_event_source_set_userdata(positions[i].timer, &positions[i]);
+        service->n_positions = n;
+        return 0;
 }
 
 /* ---- Replacing ---- */
@@ -140,15 +161,16 @@ static void log_limit(struct service *service, const struct position *position, 
         const char *const fields[] = { LOG_FIELD_ID(LOG_ID_RESTART_LIMIT), NULL };
         char interval[64], text[64];
 
-        (void) log_fields(LOG_ERR, 0, fields, "More than %u restarts of %s in %s, the next one in %s",
-                          service->config->restart.limit,
-                          position->role == PROCESS_AGENT ? "the agent" : "workers",
-                          usec_format(service->config->restart.interval, interval, sizeof(interval)),
-                          usec_format(wait, text, sizeof(text)));
+        (void) log_fields(
+                LOG_ERR, 0, fields, "More than %u restarts of %s in %s, the next one in %s",
+                service->current->config->restart.limit,
+                position->role == PROCESS_AGENT ? "the agent" : "workers",
+                usec_format(service->current->config->restart.interval, interval, sizeof(interval)),
+                usec_format(wait, text, sizeof(text)));
 }
 
-/* The position is empty: fill it now, or when the budget allows. */
-static void position_lost(struct position *position) {
+/* The position is empty: fill it after `pause`, or when the budget allows. */
+static void position_lost(struct position *position, usec_t pause) {
         struct service *service = position->service;
         usec_t now = now_monotonic(), when;
         bool over;
@@ -158,16 +180,17 @@ static void position_lost(struct position *position) {
                 return;
         service->restarts++;
         when = pool_budget_spend(&service->budget[position->role], now, &over);
-        if (over && service->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
+        if (over && service->current->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
                 service_fail(service, MASTER_EXIT_LIMIT,
                              "More than %u restarts, giving up as [restart] on_limit says",
-                             service->config->restart.limit);
+                             service->current->config->restart.limit);
                 return;
         }
         if (over)
                 log_limit(service, position, when - now);
+        when = MAX(when, now + pause);
         if (when <= now) {
-                (void) service_start_position(position);
+                (void) start_position(position);
                 return;
         }
         r = sd_event_add_time(service->event, &position->timer, CLOCK_MONOTONIC, when, USEC_PER_MSEC,
@@ -190,9 +213,9 @@ static bool position_is_empty(const struct position *position) {
 }
 
 static void fill_positions(struct service *service) {
-        for (unsigned int i = 0; i < service->n_workers; i++)
+        for (unsigned int i = 0; i < service->current->n_workers; i++)
                 if (position_is_empty(&service->workers[i]))
-                        position_lost(&service->workers[i]);
+                        position_lost(&service->workers[i], 0);
 }
 
 /* ---- What processes tell ---- */
@@ -206,20 +229,24 @@ static void tell_all_ready(struct service *service) {
                         (void) process_send(process, MESSAGE_MUSTER_READY);
         }
         status_ready(service);
-        log_info("Ready: %u workers and the agent", service->n_workers);
+        log_info("Ready: %u workers and the agent", service->current->n_workers);
+        if (service->reload_again) {
+                service->reload_again = false;
+                reload_begin(service);
+        }
 }
 
 static void start_workers(struct service *service) {
         service->phase = PHASE_WORKERS;
         status_starting(service);
-        for (unsigned int i = 0; i < service->n_workers && !is_stopping(service); i++)
-                (void) service_start_position(&service->workers[i]);
+        for (unsigned int i = 0; i < service->current->n_workers && !service_is_stopping(service); i++)
+                (void) start_position(&service->workers[i]);
 }
 
 static void on_ready(struct process *process, void *userdata) {
         struct service *service = userdata;
 
-        if (is_stopping(service))
+        if (service_is_stopping(service))
                 return;
         if (service->phase == PHASE_AGENT) {
                 start_workers(service);
@@ -231,11 +258,13 @@ static void on_ready(struct process *process, void *userdata) {
         }
         if (service->phase == PHASE_RUNNING) {
                 (void) process_send(process, MESSAGE_MUSTER_READY);
-                status_running(service);
+                reload_on_ready(service, process);
+                if (!service->next)
+                        status_running(service);
                 return;
         }
         status_starting(service);
-        if (service_count(service, PROCESS_WORKER, PROCESS_READY) == service->n_workers &&
+        if (service_count(service, PROCESS_WORKER, PROCESS_READY) == service->current->n_workers &&
             service_count(service, PROCESS_AGENT, PROCESS_READY) == 1)
                 tell_all_ready(service);
 }
@@ -243,12 +272,16 @@ static void on_ready(struct process *process, void *userdata) {
 static void on_lost(struct process *process, void *userdata) {
         struct service *service = userdata;
 
-        if (is_stopping(service) || service->phase == PHASE_AGENT)
+        if (service_is_stopping(service) || service->phase == PHASE_AGENT)
                 return;
         if (process->role == PROCESS_WORKER && !service->worker_was_ready)
                 return;
-        position_lost(position_of(service, process));
-        if (service->phase == PHASE_RUNNING)
+        if (service->next && process->generation == service->next->number) {
+                reload_on_lost(service, process);
+                return;
+        }
+        position_lost(position_of(service, process), 0);
+        if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
 }
 
@@ -296,6 +329,17 @@ static bool start_has_failed(struct service *service, const struct process *proc
         return true;
 }
 
+/* A process of the next generation that never became ready ends the reload. */
+static void check_reload(struct service *service, const struct process *process, const struct slot *slot,
+                         const siginfo_t *status) {
+        _cleanup_free_ char *reason = NULL;
+
+        if (!service->next || process->generation != service->next->number || process->was_ready)
+                return;
+        reason = report_start_failure(process, slot, status);
+        reload_fail(service, "%s", reason ?: "out of memory");
+}
+
 static void log_not_ready(const struct process *process, const struct slot *slot, const siginfo_t *status) {
         _cleanup_free_ char *reason = report_start_failure(process, slot, status);
         const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
@@ -304,8 +348,6 @@ static void log_not_ready(const struct process *process, const struct slot *slot
                 (void) log_fields(LOG_ERR, 0, fields, "Start failed: %s", reason);
 }
 
-static void proceed_stop(struct service *service);
-
 static void on_gone(struct process *process, const siginfo_t *status, void *userdata) {
         struct service *service = userdata;
         struct slot slot;
@@ -313,15 +355,17 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         read_slot(service, process, &slot);
         report_once(service, process, &slot);
         report_end(process, &slot, status);
-        if (!is_stopping(service) && !start_has_failed(service, process, &slot, status) &&
+        if (!service_is_stopping(service) && !start_has_failed(service, process, &slot, status) &&
             (process->failure || process->overdue))
                 log_not_ready(process, &slot, status);
+        if (!service_is_stopping(service))
+                check_reload(service, process, &slot, status);
 
         slot_release(service, process->slot);
         process_free(process);
-        if (is_stopping(service))
-                proceed_stop(service);
-        else if (service->phase == PHASE_RUNNING)
+        if (service_is_stopping(service))
+                service_proceed_stop(service);
+        else if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
 }
 
@@ -332,80 +376,14 @@ static const struct process_events events = {
         .crashed = on_crashed,
 };
 
-/* ---- Stopping ---- */
-
-static void leave_all(struct service *service, enum process_role role) {
-        LIST_FOREACH(node, &service->processes) {
-                struct process *process = container_of(node, struct process, node);
-
-                if (process->role == role)
-                        process_leave(process, MESSAGE_STOP, USEC_NEVER);
-        }
-}
-
-static bool has_any(const struct service *service, enum process_role role) {
-        LIST_FOREACH(node, &service->processes)
-                if (container_of(node, struct process, node)->role == role)
-                        return true;
-        return false;
-}
-
-static void proceed_stop(struct service *service) {
-        if (service->phase == PHASE_STOPPING && !has_any(service, PROCESS_WORKER)) {
-                service->phase = PHASE_STOPPING_AGENT;
-                leave_all(service, PROCESS_AGENT);
-        }
-        if (list_empty(&service->processes))
-                (void) sd_event_exit(service->event, service->exit_status);
-}
-
-static void kill_all(struct service *service) {
-        LIST_FOREACH(node, &service->processes)
-                process_kill(container_of(node, struct process, node), SIGKILL);
-}
-
-static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *userdata) {
-        struct service *service = userdata;
-        char timeout[64];
-
-        log_warning(0, "Not everything has ended within stop_timeout (%s), killing the rest",
-                    usec_format(service->config->muster.stop_timeout, timeout, sizeof(timeout)));
-        kill_all(service);
-        return 0;
-}
-
-static void cancel_starts(struct service *service) {
-        service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
-        for (unsigned int i = 0; i < service->n_workers; i++)
-                service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
-}
-
-void service_stop(struct service *service) {
-        int r;
-
-        if (is_stopping(service)) {
-                log_notice("Told to stop again, not waiting for requests");
-                kill_all(service);
-                return;
-        }
-        service->phase = PHASE_STOPPING;
-        cancel_starts(service);
-        leave_all(service, PROCESS_WORKER);
-        status_stopping(service);
-        r = sd_event_add_time(service->event, &service->stop_timer, CLOCK_MONOTONIC,
-                              usec_add(now_monotonic(), service->config->muster.stop_timeout), USEC_PER_MSEC,
-                              dispatch_stop_timeout, service);
-        if (r < 0)
-                log_error(r, "Failed to time the stop: %m");
-        proceed_stop(service);
-}
+/* ---- Giving up ---- */
 
 void service_fail(struct service *service, int exit_status, const char *format, ...) {
         va_list arguments;
         char *text = NULL;
         int n;
 
-        if (is_stopping(service))
+        if (service_is_stopping(service))
                 return;
         va_start(arguments, format);
         n = vasprintf(&text, format, arguments);

@@ -20,6 +20,14 @@ enum phase {
         PHASE_STOPPING_AGENT,
 };
 
+/* One reading of the configuration, and what was made of it. */
+struct generation {
+        uint64_t number;
+        struct config *config;
+        int config_fd; /* the sealed copy for children */
+        unsigned int n_workers;
+};
+
 /* A place that has to be filled: the agent's, or that of one worker. */
 struct position {
         struct service *service;
@@ -29,19 +37,19 @@ struct position {
 };
 
 struct service {
-        struct config *config;
-        int config_fd;    /* the sealed copy for children */
-        char *program[2]; /* by process_role */
+        const struct master_arguments *arguments; /* not owned */
+        struct generation *current;               /* what serves */
+        struct generation *next;                  /* what a reload is trying, or NULL */
+        char *program[2];                         /* by process_role */
         sd_event *event;
         struct sockets sockets;
         struct scoreboard scoreboard;
         bool *slots_used;
 
         enum phase phase;
-        uint64_t generation;
         struct position agent;
         struct position *workers;
-        unsigned int n_workers;
+        size_t n_positions; /* of workers: the most any generation had */
         struct list processes;
         struct pool_budget budget[2]; /* by process_role */
         bool limit_logged;
@@ -53,6 +61,10 @@ struct service {
         uint64_t requests_shown; /* at the last status line */
         usec_t shown_at;
         char *failure; /* why the service gives up */
+        uint64_t n_reloads;
+        unsigned int reload_losses; /* ready workers of the next generation that were lost */
+        bool reload_again;          /* another was asked for while one goes on */
+        char *reload_failure;       /* why the last one failed, or NULL */
         int exit_status;
 
         sd_event_source *stop_timer;
@@ -60,11 +72,27 @@ struct service {
         sd_event_source *signals[5];
 };
 
+/* generation.c: configurations. */
+int generation_new(struct generation **ret, uint64_t number, struct config *config);
+struct generation *generation_free(struct generation *generation);
+
 /* service.c: the pool of processes. */
-int service_start_position(struct position *position);
-void service_stop(struct service *service);
+int service_spawn(struct position *position, const struct generation *generation);
+int service_start_agent(struct service *service);
+int service_reserve_positions(struct service *service, size_t n);
 void service_fail(struct service *service, int exit_status, const char *format, ...) _printf_(3, 4);
 unsigned int service_count(const struct service *service, enum process_role role, enum process_state state);
+
+/* stop.c: the orderly end. */
+bool service_is_stopping(const struct service *service);
+void service_stop(struct service *service);
+void service_proceed_stop(struct service *service);
+
+/* reload.c: another generation takes over, or does not. */
+void reload_begin(struct service *service);
+void reload_on_ready(struct service *service, struct process *process);
+void reload_on_lost(struct service *service, struct process *process);
+void reload_fail(struct service *service, const char *format, ...) _printf_(2, 3);
 
 /* status.c: what systemd is told. */
 void status_starting(struct service *service);
@@ -72,6 +100,7 @@ void status_ready(struct service *service);
 void status_running(struct service *service);
 void status_stopping(struct service *service);
 void status_failed(struct service *service);
+void status_reloading(struct service *service);
 int status_watch(struct service *service);
 
 /* reap.c: descendants that are not children of ours by birth. */

@@ -31,8 +31,13 @@ static uint64_t requests_total(const struct service *service) {
 
 void status_starting(struct service *service) {
         (void) sd_notifyf(0, "STATUS=starting: %u/%u workers ready\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-                          service_count(service, PROCESS_WORKER, PROCESS_READY), service->n_workers,
-                          usec_add(service->config->worker.ready_timeout, EXTEND_MARGIN));
+                          service_count(service, PROCESS_WORKER, PROCESS_READY), service->current->n_workers,
+                          usec_add(service->current->config->worker.ready_timeout, EXTEND_MARGIN));
+}
+
+/* While a reload rolls there may be more than are wanted. */
+static unsigned int workers_ready(const struct service *service) {
+        return MIN(service_count(service, PROCESS_WORKER, PROCESS_READY), service->current->n_workers);
 }
 
 static void format_running(struct service *service, char *buffer, size_t size) {
@@ -44,10 +49,12 @@ static void format_running(struct service *service, char *buffer, size_t size) {
                 rate = ((requests - service->requests_shown) * USEC_PER_SEC + span / 2) / span;
         service->requests_shown = requests;
         service->shown_at = now;
-        (void) snprintf(
-                buffer, size, "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
-                service_count(service, PROCESS_WORKER, PROCESS_READY), service->n_workers, service->restarts,
-                rate, service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
+        (void) snprintf(buffer, size,
+                        "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
+                        workers_ready(service), service->current->n_workers, service->restarts, rate,
+                        service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
+        if (service->reload_failure)
+                (void) snprintf(buffer, size, "STATUS=Reload failed: %s", service->reload_failure);
 }
 
 void status_running(struct service *service) {
@@ -73,10 +80,14 @@ void status_failed(struct service *service) {
         (void) sd_notifyf(0, "STATUS=%s", service->failure);
 }
 
+void status_reloading(struct service *service) {
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", now_monotonic());
+}
+
 static int dispatch_status(sd_event_source *source, uint64_t when, void *userdata) {
         struct service *service = userdata;
 
-        if (service->phase == PHASE_RUNNING)
+        if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
         (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A generation: one reading of the configuration, with the sealed copy that all its processes get.
+ */
+
+#include <errno.h>
+
+#include "master/service.h"
+#include "util/cpu.h"
+#include "util/fd.h"
+
+int generation_new(struct generation **ret, uint64_t number, struct config *config) {
+        _cleanup_free_ char *text = NULL;
+        struct generation *generation;
+        size_t size;
+        int r;
+
+        generation = calloc(1, sizeof(*generation));
+        if (!generation)
+                return -ENOMEM;
+        *generation = (struct generation){
+                .number = number,
+                .config_fd = -1,
+                .n_workers = config->worker.workers ?: cpu_available(),
+        };
+        r = config_serialize(config, &text, &size);
+        if (r >= 0)
+                r = generation->config_fd = fd_memfd_sealed("muster-config", text, size);
+        if (r < 0) {
+                generation_free(generation);
+                return r;
+        }
+        generation->config = config;
+        *ret = generation;
+        return 0;
+}
+
+struct generation *generation_free(struct generation *generation) {
+        if (!generation)
+                return NULL;
+        fd_close(generation->config_fd);
+        config_free(generation->config);
+        free(generation);
+        return NULL;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Reload: the configuration and the module are read again, and a new generation of processes takes over
+ * without a request being lost.
+ *
+ * Nothing of the old generation is touched until the new one has proved itself: its configuration is good,
+ * its agent is ready, and one worker, the canary, is too. Then the workers are rolled one after another,
+ * each started before the one it replaces drains. A failure at any point turns round: the processes of the
+ * new generation leave, and positions that were rolled already get a worker of the old one, again started
+ * first. The service then goes on as it was, and says why.
+ *
+ * Whatever happens, systemd hears READY=1 at the end, and STATUS tells whether it went well.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "master/master.h"
+#include "master/service.h"
+#include "util/log.h"
+
+#define LOSSES_MAX 3U
+
+static struct process *find(struct service *service, enum process_role role, int number, uint64_t generation,
+                            bool same) {
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->role == role && process->number == number &&
+                    process->state != PROCESS_LEAVING && (process->generation == generation) == same)
+                        return process;
+        }
+        return NULL;
+}
+
+static void dismiss(struct service *service, struct process *process) {
+        const struct config *config = service->current->config;
+
+        process_leave(process, MESSAGE_DRAIN,
+                      usec_add(config->worker.drain_timeout, config->worker.kill_timeout));
+}
+
+/* Everything that is not of this generation, or whose position it does not have, leaves. */
+static void dismiss_others(struct service *service, const struct generation *generation) {
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->state == PROCESS_LEAVING)
+                        continue;
+                if (process->generation != generation->number ||
+                    (process->role == PROCESS_WORKER && process->number >= (int) generation->n_workers))
+                        dismiss(service, process);
+        }
+}
+
+static void finish(struct service *service) {
+        status_ready(service);
+        if (service->reload_again) {
+                service->reload_again = false;
+                reload_begin(service);
+        }
+}
+
+static void warn_listen(const struct service *service, const struct config *config) {
+        char *const *old = service->current->config->http.listen, *const *new = config->http.listen;
+
+        while (*old && *new &&streq(*old, *new))
+                old++, new ++;
+        if (*old || *new)
+                log_warning(0, "[http] listen has changed: that takes effect when the service is restarted");
+}
+
+static void succeed(struct service *service) {
+        struct generation *old = service->current;
+
+        service->current = service->next;
+        service->next = NULL;
+        dismiss_others(service, service->current);
+        log_set_level(service->current->config->log.level);
+        log_info("Reloaded: generation %" PRIu64 ", %u workers", service->current->number,
+                 service->current->n_workers);
+        generation_free(old);
+        finish(service);
+}
+
+/* The next position that has no worker of the new generation gets one. */
+static void roll(struct service *service) {
+        const struct generation *next = service->next;
+        int r;
+
+        for (unsigned int i = 0; i < next->n_workers; i++) {
+                if (find(service, PROCESS_WORKER, (int) i, next->number, true))
+                        continue;
+                r = service_spawn(&service->workers[i], next);
+                if (r < 0)
+                        reload_fail(service, "cannot start worker %u: %s", i, strerror(-r));
+                return;
+        }
+        succeed(service);
+}
+
+/* A worker is ready: whoever of another generation has its place leaves. That is how a roll proceeds, and
+ * how it is taken back. */
+void reload_on_ready(struct service *service, struct process *process) {
+        struct process *other;
+
+        if (process->role == PROCESS_WORKER)
+                while ((other = find(service, PROCESS_WORKER, process->number, process->generation, false)))
+                        dismiss(service, other);
+        if (service->next && process->generation == service->next->number)
+                roll(service);
+}
+
+/* A process of the next generation is lost. One that had been ready was brought down by a request, which is
+ * no fault of the reload unless it goes on and on; one that had not is the reason to turn round, and its end
+ * tells why. */
+void reload_on_lost(struct service *service, struct process *process) {
+        if (!process->was_ready)
+                return;
+        if (++service->reload_losses > LOSSES_MAX || process->role == PROCESS_AGENT)
+                reload_fail(service, "the new generation loses its processes");
+        else
+                roll(service);
+}
+
+/* The old generation takes its positions back. A worker that was rolled stays until its successor is ready,
+ * which reload_on_ready() sees to; where the old worker is still there, the new one just leaves. */
+void reload_fail(struct service *service, const char *format, ...) {
+        struct generation *failed = service->next;
+        va_list arguments;
+        char *text = NULL;
+        int n;
+
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        free(service->reload_failure);
+        service->reload_failure = n < 0 ? NULL : text;
+        log_error(0, "Reload failed: %s", service->reload_failure ?: "out of memory");
+
+        service->next = NULL;
+        for (unsigned int i = 0; failed && i < failed->n_workers; i++) {
+                struct process *newer = find(service, PROCESS_WORKER, (int) i, failed->number, true);
+
+                if (!newer)
+                        continue;
+                if (i < service->current->n_workers &&
+                    !find(service, PROCESS_WORKER, (int) i, service->current->number, true) &&
+                    service_spawn(&service->workers[i], service->current) >= 0)
+                        continue;
+                dismiss(service, newer);
+        }
+        if (failed) {
+                struct process *agent = find(service, PROCESS_AGENT, -1, failed->number, true);
+
+                if (agent)
+                        dismiss(service, agent);
+        }
+        generation_free(failed);
+        finish(service);
+}
+
+static int prepare(struct service *service, char **ret_reason) {
+        struct config *config;
+        int r;
+
+        r = master_load_config(service->arguments, &config, ret_reason);
+        if (r < 0)
+                return r;
+        warn_listen(service, config);
+        r = generation_new(&service->next, service->n_reloads + 1, config);
+        if (r < 0) {
+                config_free(config);
+                return r;
+        }
+        return service_reserve_positions(service, service->next->n_workers);
+}
+
+void reload_begin(struct service *service) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        if (service_is_stopping(service))
+                return;
+        if (service->next || service->phase != PHASE_RUNNING) {
+                service->reload_again = true;
+                return;
+        }
+        service->n_reloads++;
+        service->reload_losses = 0;
+        free(service->reload_failure);
+        service->reload_failure = NULL;
+        log_info("Reloading");
+        status_reloading(service);
+        r = prepare(service, &reason);
+        if (r >= 0)
+                r = service_spawn(&service->agent, service->next);
+        if (r < 0)
+                reload_fail(service, "%s", reason ?: strerror(-r));
+}
