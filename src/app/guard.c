@@ -31,6 +31,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -216,9 +217,7 @@ static bool core_possible(void) {
 }
 
 static void forbid_core(void) {
-        struct rlimit limit = { .rlim_cur = 1, .rlim_max = 1 }; /* 1 also stops a dump into a pipe */
-
-        (void) setrlimit(RLIMIT_CORE, &limit);
+        (void) prctl(PR_SET_DUMPABLE, 0);
 }
 
 /* Returns true in the child, which is to die by the fault. */

@@ -153,6 +153,7 @@ static void on_message(struct channel *channel, const struct message *message, v
                 process_lost(process);
                 break;
         case MESSAGE_LEAVING:
+                process->said_leaving = true;
                 process_lost(process);
                 break;
         default:
@@ -227,6 +228,7 @@ int process_spawn(struct process **ret, const struct process_options *options) {
                 .slot = heritage.slot,
                 .generation = heritage.generation,
                 .started = now_monotonic(),
+                .ready_timeout = options->ready_timeout,
                 .kill_timeout = options->kill_timeout,
                 .events = options->events,
                 .event = options->event,

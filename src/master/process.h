@@ -49,13 +49,15 @@ struct process {
         pid_t pid;
         usec_t started;
         bool was_ready;
-        bool asked;      /* to leave, by us */
-        bool announced;  /* lost was told */
-        bool reported;   /* its crash was logged */
-        bool overdue;    /* was not ready in time */
-        bool misbehaved; /* sent what it may not */
-        char *failure;   /* why it could not start, in its own words */
+        bool said_leaving; /* it told us itself that it goes, in order */
+        bool asked;        /* to leave, by us */
+        bool announced;    /* lost was told */
+        bool reported;     /* its crash was logged */
+        bool overdue;      /* was not ready in time */
+        bool misbehaved;   /* sent what it may not */
+        char *failure;     /* why it could not start, in its own words */
 
+        usec_t ready_timeout;
         usec_t kill_timeout;
         struct process_events events;
         sd_event *event; /* not owned */

@@ -145,7 +145,8 @@ void report_end(const struct process *process, const struct slot *slot, const si
         else if (status->si_code != CLD_EXITED) {
                 if (!process->asked || status->si_status != SIGTERM)
                         report_signal(process, slot, status->si_status);
-        } else if (status->si_status != 0 && !process->failure)
+        } else if (!process->failure &&
+                   (status->si_status != 0 || !(process->asked || process->said_leaving)))
                 log_warning(0, "The %s (pid %d) exited with status %d%s%s",
                             process_name(process, name, sizeof(name)), process->pid, status->si_status,
                             slot->route[0] ? ", in " : "", slot->route);
@@ -154,12 +155,13 @@ void report_end(const struct process *process, const struct slot *slot, const si
 }
 
 char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status) {
-        char name[32], signal[24], *reason = NULL;
+        char name[32], signal[24], span[USEC_FORMAT_MAX], *reason = NULL;
         int n;
 
         (void) process_name(process, name, sizeof(name));
         if (process->overdue)
-                n = asprintf(&reason, "%s was not ready in time%s%s", name,
+                n = asprintf(&reason, "%s was not ready within %s (ready_timeout)%s%s", name,
+                             usec_format(process->ready_timeout, span, sizeof(span)),
                              slot->crash.route[0] ? ", hanging in " : "", slot->crash.route);
         else if (process->failure)
                 n = asprintf(&reason, "%s: %s", name, process->failure);

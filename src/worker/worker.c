@@ -86,7 +86,7 @@ static void worker_leave(struct child *child, void *userdata) {
 static void worker_fault(struct muster *muster, const struct guard_context *context, int signal) {
         struct worker *worker = muster->owner;
 
-        log_error(0, "SIG%s in %s, draining", sigabbrev_np(signal), context->route);
+        log_debug("SIG%s in %s, draining", sigabbrev_np(signal), context->route);
         child_leave(worker->child, false);
 }
 

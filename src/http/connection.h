@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+
+#include <microhttpd.h>
+
+#include "util/list.h"
+#include "util/time.h"
+
+struct http_server;
+struct exchange;
+
+/* Where a connection is, which decides what deadline it has. */
+enum phase {
+        PHASE_HEADER,  /* a request has begun, or the connection is new */
+        PHASE_IDLE,    /* between two requests */
+        PHASE_BODY,    /* receives a body */
+        PHASE_HANDLER, /* suspended, waits for the application */
+        PHASE_SEND,    /* an answer is being sent */
+        _PHASE_MAX,
+};
+
+/* Our side of a connection; libmicrohttpd keeps the pointer. See connection.c. */
+struct connection {
+        struct list node; /* in the list of its phase, by deadline */
+        struct http_server *server;
+        struct MHD_Connection *mhd;
+        struct exchange *exchange; /* NULL between requests */
+        int fd;                    /* libmicrohttpd's */
+        enum phase phase;
+        bool cut; /* it is shut down, and has no deadline any more */
+        usec_t deadline;
+        usec_t since;   /* when the phase began, or was checked last */
+        uint64_t moved; /* bytes received or acknowledged until then */
+};
+
+/* MHD_OPTION_NOTIFY_CONNECTION: makes and frees a struct connection. */
+void connection_notify(void *userdata, struct MHD_Connection *mhd, void **context,
+                       enum MHD_ConnectionNotificationCode code);
+
+/* The connection libmicrohttpd means, NULL when there was no memory for one. */
+struct connection *connection_of(struct MHD_Connection *mhd);
+
+/* Begins a phase, and with it a deadline. */
+void connection_enter(struct connection *connection, enum phase phase);
+
+/* In the phases BODY and SEND progress is looked at now and then: the span until the next look. */
+usec_t connection_check_span(const struct connection *connection);
+
+/* Sets another deadline within the phase. */
+void connection_defer(struct connection *connection, usec_t deadline);
+
+/* Ends it from our side; libmicrohttpd finds out in the next turn and frees it. */
+void connection_cut(struct connection *connection);
+
+/* Answers past libmicrohttpd, where it would not: in the middle of a header or a body. Nothing else can be
+ * under way to the client then. The connection is to be cut afterwards. */
+void connection_answer_raw(const struct connection *connection, unsigned int status);

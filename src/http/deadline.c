@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What happens to a connection when its deadline passes.
+ *
+ *   header   408 and the end, or just the end where the client has sent nothing at all
+ *   idle     the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with
+ * the complete request line, it gets the time for a header, counted from here body     checked every second:
+ * 408 when it has come slower than `min_body_rate` for `header_timeout`, or when the whole request has taken
+ * `request_timeout` handler  503 send     checked every second: the end when the client takes its answer
+ * slower than the same rate
+ *
+ * When a draining server's deadline has passed, all of it happens at once: what is silent is closed, what
+ * waits is answered 503, and a second later the rest is cut.
+ *
+ * Ending a connection is a shutdown() of the socket: libmicrohttpd owns it and notices by itself.
+ */
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+
+#include "http/deadline.h"
+#include "http/exchange.h"
+#include "http/state.h"
+#include "util/log.h"
+
+#define UNREAD_SPAN (100 * USEC_PER_MSEC)
+#define CLOCK_SLACK (20 * USEC_PER_MSEC) /* the kernel counts in its ticks */
+#define DRAIN_GRACE USEC_PER_SEC
+
+static struct connection *connection_at(struct list *node) {
+        return container_of(node, struct connection, node);
+}
+
+usec_t deadlines_next(const struct http_server *server) {
+        usec_t next = USEC_NEVER;
+
+        for (size_t i = 0; i < _PHASE_MAX; i++)
+                if (!list_empty(&server->phases[i]))
+                        next = MIN(next, connection_at(server->phases[i].next)->deadline);
+        if (server->draining && server->n_connections > 0) {
+                usec_t grace = usec_add(server->drain_deadline, DRAIN_GRACE);
+
+                next = MIN(next, server->now < server->drain_deadline ? server->drain_deadline : grace);
+        }
+        return next;
+}
+
+/* ---- What the kernel knows ---- */
+
+static bool has_unread(int fd) {
+        int n = 0;
+
+        return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
+static bool read_tcp_info(int fd, struct tcp_info *ret) {
+        socklen_t size = sizeof(*ret);
+
+        memset(ret, 0, sizeof(*ret));
+        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &size) == 0;
+}
+
+/* ---- The end of each phase ---- */
+
+static void refuse(struct connection *connection, unsigned int status) {
+        connection_answer_raw(connection, status);
+        connection_cut(connection);
+}
+
+static void expire_header(struct connection *connection) {
+        struct tcp_info info;
+
+        if (connection->exchange || (read_tcp_info(connection->fd, &info) && info.tcpi_bytes_received > 0))
+                refuse(connection, 408);
+        else
+                connection_cut(connection);
+}
+
+static void expire_idle(struct connection *connection) {
+        usec_t now = connection->server->now, received;
+        struct tcp_info info;
+
+        if (has_unread(connection->fd)) {
+                connection_defer(connection, usec_add(now, UNREAD_SPAN)); /* it is about to be read */
+                return;
+        }
+        if (!read_tcp_info(connection->fd, &info)) {
+                connection_cut(connection);
+                return;
+        }
+        received = now - MIN(now, info.tcpi_last_data_recv * USEC_PER_MSEC);
+        if (received <= usec_add(connection->since, CLOCK_SLACK)) {
+                connection_cut(connection);
+                return;
+        }
+        connection_enter(connection, PHASE_HEADER);
+        connection_defer(connection, usec_add(received, connection->server->config->http.header_timeout));
+}
+
+/* Whether so many bytes in such a time are enough. */
+static bool is_fast_enough(const struct connection *connection, uint64_t bytes, usec_t span) {
+        uint64_t rate = connection->server->config->http.min_body_rate;
+
+        return (double) bytes >= (double) rate * (double) span / (double) USEC_PER_SEC;
+}
+
+static void expire_body(struct connection *connection) {
+        const struct config *config = connection->server->config;
+        const struct exchange *exchange = connection->exchange;
+        usec_t now = connection->server->now, span = now - connection->since, end;
+
+        if (!exchange) {
+                connection_cut(connection);
+                return;
+        }
+        end = usec_add(exchange->request.began, config->http.request_timeout);
+        if (now >= end) {
+                refuse(connection, 408);
+                return;
+        }
+        if (span >= config->http.header_timeout) {
+                if (!is_fast_enough(connection, exchange->received - connection->moved, span)) {
+                        refuse(connection, 408);
+                        return;
+                }
+                connection->since = now;
+                connection->moved = exchange->received;
+        }
+        connection_defer(connection, MIN(end, usec_add(now, connection_check_span(connection))));
+}
+
+static void expire_handler(struct connection *connection) {
+        connection_defer(connection, USEC_NEVER);
+        if (connection->exchange)
+                exchange_resume(connection->exchange);
+}
+
+/* What the client has taken: for TCP the bytes it has acknowledged, otherwise only whether it takes any. */
+static uint64_t read_taken(const struct connection *connection) {
+        struct tcp_info info;
+        int queued = 0;
+
+        if (read_tcp_info(connection->fd, &info))
+                return info.tcpi_bytes_acked + 1;
+        if (ioctl(connection->fd, SIOCOUTQ, &queued) < 0)
+                return 0;
+        return UINT32_MAX + (uint64_t) queued;
+}
+
+static void expire_send(struct connection *connection) {
+        const struct config *config = connection->server->config;
+        usec_t now = connection->server->now, span = now - connection->since;
+        uint64_t taken = read_taken(connection);
+        bool is_tcp = taken < UINT32_MAX || connection->moved == 0;
+
+        if (connection->moved != 0 && span >= config->http.header_timeout) {
+                uint64_t moved = taken > connection->moved ? taken - connection->moved : 0;
+
+                if (taken == connection->moved || (is_tcp && !is_fast_enough(connection, moved, span))) {
+                        log_debug("A client reads its answer too slowly");
+                        connection_cut(connection);
+                        return;
+                }
+                connection->moved = 0;
+        }
+        if (connection->moved == 0) {
+                connection->since = now;
+                connection->moved = taken;
+        }
+        connection_defer(connection, usec_add(now, connection_check_span(connection)));
+}
+
+/* ---- Draining ---- */
+
+static void end_drained(struct connection *connection, bool at_once) {
+        if (connection->cut)
+                return;
+        switch (connection->phase) {
+        case PHASE_HANDLER:
+                expire_handler(connection);
+                break;
+        case PHASE_SEND:
+                if (at_once)
+                        connection_cut(connection);
+                break;
+        case PHASE_BODY:
+                refuse(connection, 503);
+                break;
+        default:
+                if (connection->exchange)
+                        refuse(connection, 503);
+                else if (at_once || !has_unread(connection->fd))
+                        connection_cut(connection);
+                break;
+        }
+}
+
+static void deadlines_drain(struct http_server *server) {
+        bool at_once = server->now >= usec_add(server->drain_deadline, DRAIN_GRACE);
+
+        for (size_t i = 0; i < _PHASE_MAX; i++)
+                LIST_FOREACH_SAFE(node, &server->phases[i])
+                        end_drained(connection_at(node), at_once);
+}
+
+void deadlines_process(struct http_server *server) {
+        static void (*const expire[_PHASE_MAX])(struct connection * connection) = {
+                [PHASE_HEADER] = expire_header,   [PHASE_IDLE] = expire_idle, [PHASE_BODY] = expire_body,
+                [PHASE_HANDLER] = expire_handler, [PHASE_SEND] = expire_send,
+        };
+
+        for (size_t i = 0; i < _PHASE_MAX; i++)
+                while (!list_empty(&server->phases[i])) {
+                        struct connection *connection = connection_at(server->phases[i].next);
+
+                        if (connection->deadline > server->now)
+                                break;
+                        expire[i](connection);
+                }
+        if (server->draining && server->now >= server->drain_deadline)
+                deadlines_drain(server);
+}

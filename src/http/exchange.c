@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * From a request to its answer.
+ *
+ * libmicrohttpd tells of a request in steps, and an exchange is what it keeps for us between them:
+ *
+ *   exchange_begin()      the request line has come; the raw target is copied, since the parser writes over
+ * it exchange_handle()     first: the header is there. It is checked, the route is found, and what is to
+ * become of the body is decided. Whatever is refused is refused here, before a client that waits for 100
+ *                         Continue sends anything. An answer given here ends the connection (libmicrohttpd
+ * will have it so), hence everything else is answered in the last step. then: the body in pieces last: all
+ * of it is there. The application's handler runs; what it has recorded is sent when it has returned, outside
+ * of the guard. Or it suspends the request: then libmicrohttpd calls once more when the answer has come, or
+ * when it has not come in time. exchange_completed()  the answer is sent, or the client gone
+ *
+ * For a request without a body all this happens in one go, between one recv() and one sendmsg().
+ *
+ * An exchange that the application still holds outlives the connection: as an orphan it waits for the
+ * application to let go of it. One whose handler has faulted after it had been suspended is never freed
+ * while the worker lasts, since nobody knows who still points at it; the worker ends soon.
+ */
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "http/body.h"
+#include "http/exchange.h"
+#include "http/linger.h"
+#include "http/state.h"
+#include "util/log.h"
+
+#define SPARE_MAX 64U
+
+/* Beyond the request's own bytes: what the library's table takes for a field, and what an answer's header
+ * needs. */
+#define FIELD_SIZE  80U
+#define ANSWER_SIZE (RESPONSE_HEADERS_MAX_SIZE + 512U)
+
+static struct exchange *exchange_of(const struct muster_request *request) {
+        return container_of(request, struct exchange, request);
+}
+
+/* ---- What a request asks of the server: see app/request.h ---- */
+
+struct load {
+        struct muster_request *request;
+        struct request_fields *fields;
+        bool failed;
+};
+
+static enum MHD_Result load_header(void *userdata, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size) {
+        struct load *load = userdata;
+        struct request_field *field = &load->fields->fields[load->fields->n];
+
+        while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t'))
+                value_size--;
+        field->name = arena_strndup(&load->request->arena, name, name_size);
+        field->value = arena_strndup(&load->request->arena, value, value_size);
+        load->failed = !field->name || !field->value;
+        if (load->failed)
+                return MHD_NO;
+        load->fields->n++;
+        return MHD_YES;
+}
+
+static int ops_load_headers(struct muster_request *request, struct request_fields *ret) {
+        const struct connection *connection = exchange_of(request)->connection;
+        struct load load = { .request = request, .fields = ret };
+        int n;
+
+        if (!connection)
+                return -ENOTCONN;
+        ret->n = 0;
+        n = MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, NULL, NULL);
+        ret->fields = arena_alloc(&request->arena, (size_t) MAX(n, 0) * sizeof(*ret->fields));
+        if (!ret->fields)
+                return -ENOMEM;
+        (void) MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, load_header, &load);
+        if (!load.failed)
+                return 0;
+        ret->n = 0;
+        return -ENOMEM;
+}
+
+static void ops_answered(struct muster_request *request) {
+        struct exchange *exchange = exchange_of(request);
+
+        list_remove(&exchange->node);
+        list_append(&exchange->server->answered, &exchange->node);
+}
+
+static const struct sockaddr *ops_peer(const struct muster_request *request, socklen_t *ret_size) {
+        const struct connection *connection = exchange_of(request)->connection;
+        const struct sockaddr *address;
+
+        if (!connection)
+                return NULL;
+        address = MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+        if (address)
+                *ret_size = address->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
+                            : address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                             : sizeof(sa_family_t);
+        return address;
+}
+
+static struct MHD_Connection *ops_connection(const struct muster_request *request) {
+        const struct connection *connection = exchange_of(request)->connection;
+
+        return connection ? connection->mhd : NULL;
+}
+
+static const struct request_ops exchange_ops = {
+        .load_headers = ops_load_headers,
+        .answered = ops_answered,
+        .peer = ops_peer,
+        .connection = ops_connection,
+};
+
+/* ---- Objects ---- */
+
+static struct exchange *exchange_new(struct http_server *server) {
+        struct exchange *exchange;
+
+        if (list_empty(&server->spare)) {
+                exchange = calloc(1, sizeof(*exchange));
+                if (!exchange)
+                        return NULL;
+        } else {
+                exchange = container_of(server->spare.next, struct exchange, node);
+                list_remove(&exchange->node);
+                server->n_spare--;
+        }
+        memset((char *) exchange + sizeof(exchange->request), 0,
+               sizeof(*exchange) - sizeof(exchange->request));
+        request_init(&exchange->request, server->muster, &exchange_ops);
+        list_init(&exchange->node);
+        exchange->server = server;
+        return exchange;
+}
+
+/* The server has no more use for it: it is kept for another request, unless the application may hold it. */
+static void exchange_release(struct exchange *exchange) {
+        struct http_server *server = exchange->server;
+        const struct muster_request *request = &exchange->request;
+
+        list_remove(&exchange->node);
+        if (request->state == REQUEST_SUSPENDED || (request->faulted && request->shared)) {
+                list_append(&server->orphans, &exchange->node);
+                return;
+        }
+        request_reset(&exchange->request);
+        if (server->n_spare >= SPARE_MAX) {
+                free(exchange);
+                return;
+        }
+        list_append(&server->spare, &exchange->node);
+        server->n_spare++;
+}
+
+static void exchange_count(struct http_server *server, int change) {
+        server->n_in_flight += (unsigned int) change;
+        server->muster->slot->in_flight = server->n_in_flight;
+}
+
+/* Takes the exchange away from its connection, and with it from libmicrohttpd. */
+static void exchange_part(struct exchange *exchange, void **context) {
+        if (exchange->begun)
+                exchange_count(exchange->server, -1);
+        if (exchange->connection)
+                exchange->connection->exchange = NULL;
+        exchange->connection = NULL;
+        *context = NULL;
+        exchange_release(exchange);
+}
+
+/* ---- The steps ---- */
+
+void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *mhd) {
+        struct http_server *server = userdata;
+        struct connection *connection = connection_of(mhd);
+        struct exchange *exchange;
+
+        if (!connection || !target)
+                return NULL;
+        exchange = exchange_new(server);
+        if (!exchange)
+                return NULL;
+        exchange->target_at = target;
+        exchange->target_size = strlen(target);
+        exchange->request.target_text =
+                arena_strndup(&exchange->request.arena, target, exchange->target_size);
+        if (!exchange->request.target_text) {
+                exchange_release(exchange);
+                return NULL;
+        }
+        exchange->connection = connection;
+        connection->exchange = exchange;
+        if (connection->phase == PHASE_IDLE)
+                connection_enter(connection, PHASE_HEADER);
+        return exchange;
+}
+
+static enum MHD_Result answer_early(struct exchange *exchange, unsigned int status) {
+        response_set_status(&exchange->request.response, status);
+        exchange->request.response.close = true;
+        exchange->request.state = REQUEST_ANSWERED;
+        exchange->early = true;
+        return answer_send(exchange, &exchange->request.response);
+}
+
+/* The methods that matter are compared often and live for ever; others are copied out of the connection. */
+static const char *copy_method(struct muster_request *request, const char *method) {
+        static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH" };
+
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (streq(method, methods[i]))
+                        return methods[i];
+        return arena_strdup(&request->arena, method);
+}
+
+static enum MHD_Result check_field(void *userdata, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size) {
+        header_check_field(userdata, name, name_size, value ? value : "", value ? value_size : 0);
+        return MHD_YES;
+}
+
+/* Returns 0, or the status with which the header is refused. */
+static unsigned int check_header(struct exchange *exchange, const char *method, const char *version) {
+        const struct http_server *server = exchange->server;
+        struct MHD_Connection *mhd = exchange->connection->mhd;
+        struct header_check *check = &exchange->header;
+        size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+        size_t n_fields, need;
+        const char *reason;
+        int extra;
+
+        header_check_begin(check, method, exchange->request.target_text, version);
+        if (server->in_place)
+                header_check_layout(check, method, exchange->target_at, exchange->target_size, version);
+        n_fields = (size_t) MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, check_field, check);
+        exchange->version = check->is_1_1 ? "HTTP/1.1" : "HTTP/1.0";
+        reason = header_check_end(check, method, size);
+        if (reason) {
+                log_info("Refused a request from %s: %s", muster_request_peer(&exchange->request), reason);
+                return 400;
+        }
+
+        /* The library's table must leave room for the answer; cookies are there twice. */
+        extra = MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND, NULL, NULL);
+        need = 2 * size + (n_fields + (size_t) MAX(extra, 0)) * FIELD_SIZE + ANSWER_SIZE;
+        if (size > server->config->http.max_header || need > server->pool_size)
+                return 431;
+        return 0;
+}
+
+/* Finds the route. Returns 0, or the status that answers the request at once. */
+static unsigned int find_route(struct exchange *exchange) {
+        struct muster_request *request = &exchange->request;
+        struct router_match match;
+        int r;
+
+        r = target_parse(&request->target, &request->arena, request->target_text);
+        if (r < 0)
+                return r == -EINVAL ? 400 : 500;
+        r = router_match(exchange->server->router, request->method, &request->target, &request->arena,
+                         &match);
+        if (r < 0)
+                return 500;
+        request->route = match.route;
+        if (match.route)
+                memcpy(request->params, match.params, match.route->n_params * sizeof(match.params[0]));
+        exchange->planned = match.status;
+        exchange->allow = match.allow;
+        return 0;
+}
+
+static enum MHD_Result handle_header(struct exchange *exchange, const char *method, const char *version) {
+        struct muster_request *request = &exchange->request;
+        unsigned int status;
+
+        exchange->begun = true;
+        exchange_count(exchange->server, 1);
+        exchange->server->now = request->began = now_monotonic();
+        request->began_realtime = now_realtime();
+        request->method = copy_method(request, method);
+        if (!request->method)
+                return MHD_NO;
+
+        status = check_header(exchange, method, version);
+        if (status == 0)
+                status = find_route(exchange);
+        if (status == 0)
+                status = body_plan(exchange);
+        if (status != 0)
+                return answer_early(exchange, status);
+        if (exchange->header.chunked || exchange->header.length > 0)
+                connection_enter(exchange->connection, PHASE_BODY);
+        return MHD_YES;
+}
+
+static enum MHD_Result handle_body(struct exchange *exchange, const char *data, size_t size) {
+        int r;
+
+        r = body_take(exchange, data, size);
+        if (r == 0)
+                return MHD_YES;
+        connection_answer_raw(exchange->connection, r == -EFBIG ? 413 : 500);
+        linger_start(exchange->server, exchange->connection->fd);
+        return MHD_NO;
+}
+
+/* What muster answers by itself. */
+static enum MHD_Result handle_planned(struct exchange *exchange) {
+        struct muster_request *request = &exchange->request;
+
+        response_set_status(&request->response, exchange->planned);
+        if (exchange->allow)
+                (void) muster_response_header(request, "Allow", exchange->allow);
+        request->state = REQUEST_ANSWERED;
+        return answer_send(exchange, &request->response);
+}
+
+static enum MHD_Result handle_request(struct exchange *exchange) {
+        struct muster_request *request = &exchange->request;
+
+        if (exchange->planned != 0)
+                return handle_planned(exchange);
+        (void) request_run(request, request->route->declared->handler);
+        switch (request->state) {
+        case REQUEST_SUSPENDED:
+                request->parked = true;
+                connection_enter(exchange->connection, PHASE_HANDLER);
+                MHD_suspend_connection(exchange->connection->mhd);
+                return MHD_YES;
+        case REQUEST_FRESH:
+                (void) log_error(0, "The handler of %s returned without an answer", request->route->label);
+                response_set_status(&request->response, 500);
+                request->state = REQUEST_ANSWERED;
+                break;
+        case REQUEST_ANSWERED:
+                break;
+        }
+        return answer_send(exchange, &request->response);
+}
+
+/* The application has had its time: the client is told so, and the exchange becomes an orphan. */
+static enum MHD_Result handle_expired(struct exchange *exchange, void **context) {
+        struct response response = { .fd = -1 };
+        enum MHD_Result result;
+
+        log_info("%s has not answered in time", exchange->request.route->label);
+        response_set_status(&response, 503);
+        response.close = true;
+        result = answer_send(exchange, &response);
+        if (result == MHD_YES && request_detach(&exchange->request) == 0)
+                exchange_part(exchange, context);
+        return result;
+}
+
+static enum MHD_Result handle_resumed(struct exchange *exchange, void **context) {
+        struct muster_request *request = &exchange->request;
+
+        exchange->resumed = false;
+        if (request->state != REQUEST_ANSWERED)
+                return handle_expired(exchange, context);
+        request->parked = false;
+        list_remove(&exchange->node);
+        return answer_send(exchange, &request->response);
+}
+
+enum MHD_Result exchange_handle(void *userdata, struct MHD_Connection *mhd, const char *url,
+                                const char *method, const char *version, const char *data, size_t *size,
+                                void **context) {
+        struct exchange *exchange = *context;
+        size_t n = *size;
+
+        if (!exchange)
+                return MHD_NO; /* there was no memory for one */
+        *size = 0;
+        if (!exchange->begun)
+                return handle_header(exchange, method, version);
+        if (n > 0)
+                return handle_body(exchange, data, n);
+        if (exchange->request.parked)
+                return handle_resumed(exchange, context);
+        return handle_request(exchange);
+}
+
+void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **context,
+                        enum MHD_RequestTerminationCode code) {
+        struct http_server *server = userdata;
+        struct connection *connection = connection_of(mhd);
+        struct exchange *exchange = *context;
+
+        if (exchange && exchange->early && connection)
+                linger_start(server, connection->fd);
+        if (exchange)
+                exchange_part(exchange, context);
+        if (connection)
+                connection_enter(connection, PHASE_IDLE);
+}
+
+void exchange_resume(struct exchange *exchange) {
+        if (exchange->resumed)
+                return;
+        exchange->resumed = true;
+        MHD_resume_connection(exchange->connection->mhd);
+}
+
+void exchanges_resume(struct http_server *server) {
+        while (!list_empty(&server->answered)) {
+                struct exchange *exchange = container_of(server->answered.next, struct exchange, node);
+
+                list_remove(&exchange->node);
+                if (exchange->connection)
+                        exchange_resume(exchange);
+                else
+                        exchange_release(exchange);
+        }
+}
+
+static void free_list(struct list *list) {
+        LIST_FOREACH_SAFE(node, list) {
+                struct exchange *exchange = container_of(node, struct exchange, node);
+
+                list_remove(node);
+                request_reset(&exchange->request);
+                free(exchange);
+        }
+}
+
+void exchanges_free(struct http_server *server) {
+        free_list(&server->answered);
+        free_list(&server->orphans);
+        free_list(&server->spare);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Accepting connections.
+ *
+ * The listening sockets are shared by all workers, and each worker's outer epoll waits on them with
+ * EPOLLEXCLUSIVE. A worker takes a connection or two each time it wakes, so that the others get theirs. At
+ * the connection limit it stops waiting, and the kernel wakes another one; out of descriptors it pauses for
+ * a moment, since a level-triggered listener would spin otherwise.
+ *
+ * A closed socket must leave the epoll first: other processes share it, so closing our descriptor does not
+ * remove it.
+ */
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "http/listener.h"
+#include "http/state.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#define ACCEPT_BATCH   2U
+#define SHORTAGE_PAUSE (100 * USEC_PER_MSEC)
+
+int http_server_add_listener(struct http_server *server, int fd, const char *name) {
+        struct http_listener *listener;
+
+        listener = calloc(1, sizeof(*listener));
+        if (!listener) {
+                fd_close(fd);
+                return -ENOMEM;
+        }
+        *listener = (struct http_listener){
+                .next = server->listeners,
+                .server = server,
+                .fd = fd,
+                .name = strdup(name ? name : "unknown"),
+        };
+        server->listeners = listener;
+        return listener->name ? 0 : -ENOMEM;
+}
+
+static int listener_watch(struct http_listener *listener, bool watch) {
+        struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = listener };
+
+        if (listener->watched == watch || listener->fd < 0)
+                return 0;
+        if (epoll_ctl(listener->server->outer_fd, watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener->fd,
+                      &event) < 0)
+                return -errno;
+        listener->watched = watch;
+        return 0;
+}
+
+static int listeners_watch(struct http_server *server, bool watch) {
+        int result = 0;
+
+        for (struct http_listener *l = server->listeners; l; l = l->next) {
+                int r = listener_watch(l, watch);
+
+                if (r < 0)
+                        result = r;
+        }
+        return result;
+}
+
+static bool wants_connections(const struct http_server *server) {
+        return !server->draining && server->accept_again == 0 &&
+               server->n_connections < server->config->http.max_connections;
+}
+
+int http_server_listen(struct http_server *server, int epoll_fd) {
+        server->outer_fd = epoll_fd;
+        return listeners_watch(server, wants_connections(server));
+}
+
+void listeners_update(struct http_server *server) {
+        if (server->outer_fd < 0 || server->draining)
+                return;
+        if (server->accept_again != 0 && server->now >= server->accept_again)
+                server->accept_again = 0;
+        (void) listeners_watch(server, wants_connections(server));
+}
+
+usec_t listeners_next(const struct http_server *server) {
+        return server->accept_again != 0 && !server->draining ? server->accept_again : USEC_NEVER;
+}
+
+/* Errors of a connection that died in the queue are nobody's fault; a lack of anything needs time. */
+static bool is_shortage(int error) {
+        return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void listener_pause(struct http_listener *listener, int error) {
+        struct http_server *server = listener->server;
+
+        if (!server->shortage_told)
+                (void) log_warning(-error, "Listener %s: can't accept a connection, trying again: %m",
+                                   listener->name);
+        server->shortage_told = true;
+        server->accept_again = usec_add(now_monotonic(), SHORTAGE_PAUSE);
+        (void) listeners_watch(server, false);
+}
+
+void http_server_accept(struct http_server *server, struct http_listener *listener) {
+        for (unsigned int i = 0; i < ACCEPT_BATCH && listener->fd >= 0 && wants_connections(server); i++) {
+                union {
+                        struct sockaddr any;
+                        struct sockaddr_storage storage;
+                } address = {};
+                socklen_t size = sizeof(address);
+                int fd;
+
+                fd = accept4(listener->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                if (fd < 0 && is_shortage(errno))
+                        listener_pause(listener, errno);
+                if (fd < 0)
+                        return;
+                server->now = now_monotonic();
+                server->shortage_told = false;
+                server->muster->slot->accepted++;
+                /* It owns the descriptor from here on, also when it fails. */
+                if (MHD_add_connection(server->daemon, fd, &address.any, size) != MHD_YES)
+                        log_debug("Listener %s: a connection was not taken: %s", listener->name,
+                                  strerror(errno));
+        }
+        listeners_update(server);
+}
+
+void listeners_close(struct http_server *server) {
+        (void) listeners_watch(server, false);
+        for (struct http_listener *l = server->listeners; l; l = l->next)
+                l->fd = fd_close(l->fd);
+}
+
+void listeners_free(struct http_server *server) {
+        listeners_close(server);
+        while (server->listeners) {
+                struct http_listener *next = server->listeners->next;
+
+                free(server->listeners->name);
+                free(server->listeners);
+                server->listeners = next;
+        }
+}

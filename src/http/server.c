@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The HTTP server of a worker: libmicrohttpd, driven from the worker's loop.
+ *
+ * The library parses and sends; all else is ours. It runs without threads and without a listening socket:
+ * connections are accepted in listener.c and handed to it, since it would wake every worker for each one,
+ * and would shut down a socket that is not its own. It waits with an epoll of its own, whose descriptor the
+ * worker's loop watches.
+ *
+ *   listener.c      accepting, the connection limit
+ *   connection.c    a connection and its phase; deadline.c ends the phases
+ *   exchange.c      a request from its first line to its answer, with header-check.c and body.c
+ *   answer.c        the answer, with file.c and conditional.c for files
+ *   linger.c        closing without taking the answer back
+ *   access-log.c    what is logged of it
+ *
+ * A turn of the loop: requests that have their answer are resumed, the library reads, calls and writes, then
+ * the deadlines are looked at. A request on an open connection costs one recv() and one sendmsg(), and no
+ * system call of ours.
+ *
+ * Promises: no application code runs inside the library's own state changes but the handler, and that under
+ * the guard; a drained connection has been told so; every suspended request is resumed before the library
+ * stops, which would abort the process otherwise.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "http/deadline.h"
+#include "http/exchange.h"
+#include "http/linger.h"
+#include "http/listener.h"
+#include "http/state.h"
+#include "util/log.h"
+
+/* What a connection needs besides the header itself and the copy that is made of cookies: the table of the
+ * fields, and the header of the answer. The library clears all of it for each request. */
+#define POOL_EXTRA 8192U
+
+static void log_library(void *userdata, const char *format, va_list arguments) {
+        char text[256];
+        int n;
+
+        if (log_get_level() < LOG_DEBUG)
+                return;
+        n = vsnprintf(text, sizeof(text), format, arguments);
+        if (n > 0)
+                log_debug("libmicrohttpd: %.*s", (int) strcspn(text, "\n"), text);
+}
+
+static int start_library(struct http_server *server) {
+        const unsigned int flags =
+                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+        struct MHD_OptionItem options[] = {
+                { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL }, /* first, it logs the others */
+                { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t) exchange_begin, server },
+                { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t) exchange_completed, server },
+                { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t) connection_notify, server },
+                { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t) server->pool_size, NULL },
+                { MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL },
+                /* The limit is ours; the library's only must not be lower. */
+                { MHD_OPTION_CONNECTION_LIMIT, (intptr_t) server->config->http.max_connections + 64, NULL },
+                /* Without it there is no sendfile(). */
+                { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
+#if MHD_VERSION >= 0x01000000
+                { MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL },
+#else
+                { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+#endif
+                { MHD_OPTION_END, 0, NULL },
+        };
+        const union MHD_DaemonInfo *info;
+
+        server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_handle, server, MHD_OPTION_ARRAY,
+                                          options, MHD_OPTION_END);
+        if (!server->daemon)
+                return errno > 0 ? -errno : -EIO;
+        info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        if (!info)
+                return -ENOTSUP;
+        server->epoll_fd = info->epoll_fd;
+        return 0;
+}
+
+/* The version that runs, which may be newer than the one this was built with. Others may move what they have
+ * read, so that its place says nothing. */
+static bool parses_in_place(void) {
+        return startswith(MHD_get_version(), "0.9.75");
+}
+
+int http_server_new(struct http_server **ret, struct muster *muster, const struct router *router) {
+        struct http_server *server;
+        int r;
+
+        server = calloc(1, sizeof(*server));
+        if (!server)
+                return -ENOMEM;
+        *server = (struct http_server){
+                .muster = muster,
+                .config = muster->config,
+                .router = router,
+                .epoll_fd = -1,
+                .outer_fd = -1,
+                .pool_size = 2 * (size_t) muster->config->http.max_header + POOL_EXTRA,
+                .in_place = parses_in_place(),
+                .now = now_monotonic(),
+                .drain_deadline = USEC_NEVER,
+        };
+        for (size_t i = 0; i < _PHASE_MAX; i++)
+                list_init(&server->phases[i]);
+        list_init(&server->answered);
+        list_init(&server->orphans);
+        list_init(&server->spare);
+        list_init(&server->lingering);
+
+        (void) signal(SIGPIPE, SIG_IGN);
+        r = start_library(server);
+        if (r < 0) {
+                http_server_free(server);
+                return r;
+        }
+        *ret = server;
+        return 0;
+}
+
+/* What is still suspended must be resumed and answered before the library can stop. */
+static void answer_suspended(struct http_server *server) {
+        exchanges_resume(server);
+        LIST_FOREACH_SAFE(node, &server->phases[PHASE_HANDLER]) {
+                struct connection *connection = container_of(node, struct connection, node);
+
+                if (connection->exchange)
+                        exchange_resume(connection->exchange);
+        }
+        (void) MHD_run(server->daemon);
+}
+
+struct http_server *http_server_free(struct http_server *server) {
+        if (!server)
+                return NULL;
+        server->draining = true;
+        listeners_free(server);
+        if (server->daemon) {
+                answer_suspended(server);
+                MHD_stop_daemon(server->daemon);
+        }
+        answer_cache_clear(server);
+        exchanges_free(server);
+        linger_free(server);
+        free(server);
+        return NULL;
+}
+
+int http_server_fd(const struct http_server *server) {
+        return server->epoll_fd;
+}
+
+void http_server_process(struct http_server *server, usec_t now) {
+        server->now = now;
+        if (!list_empty(&server->answered))
+                exchanges_resume(server);
+        (void) MHD_run(server->daemon);
+        deadlines_process(server);
+        linger_process(server);
+        listeners_update(server);
+}
+
+usec_t http_server_next(struct http_server *server) {
+        MHD_UNSIGNED_LONG_LONG milliseconds;
+        usec_t next;
+
+        if (!list_empty(&server->answered))
+                return 0;
+        if (MHD_get_timeout(server->daemon, &milliseconds) == MHD_YES && milliseconds == 0)
+                return 0;
+        next = MIN(deadlines_next(server), linger_next(server));
+        return MIN(next, listeners_next(server));
+}
+
+void http_server_drain(struct http_server *server, usec_t deadline) {
+        server->drain_deadline = MIN(server->drain_deadline, deadline);
+        if (server->draining)
+                return;
+        /* This may be called from within a handler that has just faulted: nothing is done to the library
+         * here. */
+        server->draining = true;
+        listeners_close(server);
+}
+
+unsigned int http_server_connections(const struct http_server *server) {
+        return server->n_connections + server->n_lingering;
+}
+
+unsigned int http_server_in_flight(const struct http_server *server) {
+        return server->n_in_flight;
+}
