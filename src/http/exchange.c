@@ -5,14 +5,16 @@
  *
  * libmicrohttpd tells of a request in steps, and an exchange is what it keeps for us between them:
  *
- *   exchange_begin()      the request line has come; the raw target is copied, since the parser writes over
- * it exchange_handle()     first: the header is there. It is checked, the route is found, and what is to
- * become of the body is decided. Whatever is refused is refused here, before a client that waits for 100
- *                         Continue sends anything. An answer given here ends the connection (libmicrohttpd
- * will have it so), hence everything else is answered in the last step. then: the body in pieces last: all
- * of it is there. The application's handler runs; what it has recorded is sent when it has returned, outside
- * of the guard. Or it suspends the request: then libmicrohttpd calls once more when the answer has come, or
- * when it has not come in time. exchange_completed()  the answer is sent, or the client gone
+ *   exchange_begin()      the request line has come; the raw target is copied, since the parser writes over it
+ *   exchange_handle()     first: the header is there. It is checked, the route is found, and what is to become of
+ *                         the body is decided. Whatever is refused is refused here, before a client that waits for
+ *                         100 Continue sends anything. An answer given here ends the connection (libmicrohttpd
+ *                         will have it so), hence everything else is answered in the last step.
+ *                         then: the body in pieces
+ *                         last: all of it is there. The application's handler runs; what it has recorded is sent
+ *                         when it has returned, outside of the guard. Or it suspends the request: then
+ *                         libmicrohttpd calls once more when the answer has come, or has not come in time.
+ *   exchange_completed()  the answer is sent, or the client gone
  *
  * For a request without a body all this happens in one go, between one recv() and one sendmsg().
  *

@@ -4,8 +4,9 @@
  * Accepting connections.
  *
  * The listening sockets are shared by all workers, and each worker's outer epoll waits on them with
- * EPOLLEXCLUSIVE. A worker takes a connection or two each time it wakes, so that the others get theirs. At
- * the connection limit it stops waiting, and the kernel wakes another one; out of descriptors it pauses for
+ * EPOLLEXCLUSIVE. The kernel wakes the first idle one of its queue, always the same: who has taken a connection
+ * leaves the queue and joins it again at the end, so that connections go round, and a worker that has just been
+ * started gets its share at once. Only one is taken at a time, since the others may be idle. At the connection limit it stops waiting, and the kernel wakes another one; out of descriptors it pauses for
  * a moment, since a level-triggered listener would spin otherwise.
  *
  * A closed socket must leave the epoll first: other processes share it, so closing our descriptor does not
@@ -21,7 +22,6 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-#define ACCEPT_BATCH   2U
 #define SHORTAGE_PAUSE (100 * USEC_PER_MSEC)
 
 int http_server_add_listener(struct http_server *server, int fd, const char *name) {
@@ -104,29 +104,38 @@ static void listener_pause(struct http_listener *listener, int error) {
         (void) listeners_watch(server, false);
 }
 
-void http_server_accept(struct http_server *server, struct http_listener *listener) {
-        for (unsigned int i = 0; i < ACCEPT_BATCH && listener->fd >= 0 && wants_connections(server); i++) {
-                union {
-                        struct sockaddr any;
-                        struct sockaddr_storage storage;
-                } address = {};
-                socklen_t size = sizeof(address);
-                int fd;
+/* To the end of the queue. */
+static void listener_requeue(struct http_listener *listener) {
+        if (listener_watch(listener, false) >= 0)
+                (void) listener_watch(listener, true);
+}
 
-                fd = accept4(listener->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                if (fd < 0 && is_shortage(errno))
+void http_server_accept(struct http_server *server, struct http_listener *listener) {
+        union {
+                struct sockaddr any;
+                struct sockaddr_storage storage;
+        } address = {};
+        socklen_t size = sizeof(address);
+        int fd;
+
+        if (listener->fd < 0 || !wants_connections(server))
+                return;
+        fd = accept4(listener->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+                if (is_shortage(errno))
                         listener_pause(listener, errno);
-                if (fd < 0)
-                        return;
-                server->now = now_monotonic();
-                server->shortage_told = false;
-                server->muster->slot->accepted++;
-                /* It owns the descriptor from here on, also when it fails. */
-                if (MHD_add_connection(server->daemon, fd, &address.any, size) != MHD_YES)
-                        log_debug("Listener %s: a connection was not taken: %s", listener->name,
-                                  strerror(errno));
+                return;
         }
-        listeners_update(server);
+        server->now = now_monotonic();
+        server->shortage_told = false;
+        server->muster->slot->accepted++;
+        /* It owns the descriptor from here on, also when it fails. */
+        if (MHD_add_connection(server->daemon, fd, &address.any, size) != MHD_YES)
+                log_debug("Listener %s: a connection was not taken: %s", listener->name, strerror(errno));
+        if (wants_connections(server))
+                listener_requeue(listener);
+        else
+                listeners_update(server);
 }
 
 void listeners_close(struct http_server *server) {
