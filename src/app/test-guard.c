@@ -88,6 +88,7 @@ static void call_nowhere(void *argument) {
         void (*volatile function)(void) = (void (*)(void)) 0x20;
 
         function();
+        __asm__ volatile("" ::: "memory"); /* or it would be a jump, and the caller's caller on the stack */
 }
 
 static volatile bool endless = true;

@@ -53,7 +53,7 @@ static int child_main(void) {
         return 0;
 }
 
-static void bequeath_and_exec(const struct heritage *heritage, int output) {
+_noreturn_ static void bequeath_and_exec(const struct heritage *heritage, int output) {
         char *argv[] = { (char *) program, (char *) ROLE_CHILD, NULL };
 
         if (dup2(output, STDOUT_FILENO) < 0 || setenv("NOTIFY_SOCKET", "/run/x", 1) < 0)

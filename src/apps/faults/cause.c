@@ -23,6 +23,9 @@
 
 #define CAUSE __attribute__((__noinline__, __no_sanitize__("undefined"))) static
 
+/* Stands behind a call that would otherwise become a jump, and its function missing in the backtrace. */
+#define KEEP_FRAME() __asm__ volatile("")
+
 /* Not NULL, so that it is seen again in the crash record; in the first page, which is never mapped. */
 #define NOWHERE 0xbadU
 
@@ -47,6 +50,7 @@ CAUSE void cause_stack_overflow(int signal) {
         const volatile char zero[] = { 0 };
 
         (void) cause_recursion(zero);
+        KEEP_FRAME();
 }
 
 static volatile int one = 1, zero;
@@ -55,6 +59,7 @@ CAUSE void cause_division_by_zero(int signal) {
         one = one / zero;
         /* Not every machine traps a division by zero. */
         (void) raise(signal);
+        KEEP_FRAME();
 }
 
 CAUSE void cause_illegal_instruction(int signal) {
@@ -64,6 +69,7 @@ CAUSE void cause_illegal_instruction(int signal) {
         __asm__ volatile("udf #0");
 #endif
         (void) raise(signal);
+        KEEP_FRAME();
 }
 
 /* The page is mapped, but the file it is mapped from is empty. */
@@ -88,10 +94,12 @@ CAUSE void cause_double_free(int signal) {
 
         release(block);
         release(block);
+        KEEP_FRAME();
 }
 
 CAUSE void cause_raise(int signal) {
         (void) raise(signal);
+        KEEP_FRAME();
 }
 
 static const struct cause causes[] = {
@@ -128,4 +136,5 @@ const char *cause_names(void) {
 
 void cause_now(const struct cause *cause) {
         cause->function(cause->signal);
+        KEEP_FRAME();
 }
