@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "app/child.h"
@@ -35,11 +36,12 @@ static void agent_leave(struct child *child, void *userdata) {
 }
 
 static void log_fault(const struct slot *slot, const struct guard_context *context, int signal) {
-        char name[64], address[64], route[96], frames[2048], backtrace[2100];
+        char pid[40], name[64], address[64], route[96], frames[2048], backtrace[2100];
         const char *const fields[] = {
                 LOG_FIELD_ID(LOG_ID_AGENT_FAULT), name, address, route, backtrace, NULL
         };
 
+        (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", getpid());
         (void) snprintf(name, sizeof(name), "MUSTER_SIGNAL=SIG%s", sigabbrev_np(signal));
         (void) snprintf(address, sizeof(address), "MUSTER_ADDRESS=0x%" PRIx64, slot->crash.address);
         (void) snprintf(route, sizeof(route), "MUSTER_ROUTE=%s", context->route);

@@ -80,7 +80,7 @@ const char *__asan_default_options(void);
 __attribute__((__visibility__("default"), __no_sanitize_address__)) const char *__asan_default_options(
         void) {
         return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:"
-               "allow_user_segv_handler=1:use_sigaltstack=0:detect_stack_use_after_return=0";
+               "abort_on_error=1:allow_user_segv_handler=1:use_sigaltstack=0:detect_stack_use_after_return=0";
 }
 #endif
 

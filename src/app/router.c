@@ -24,8 +24,8 @@
 #include "util/macro.h"
 
 struct node {
-        char *segment; /* NULL for {name} and for the root */
-        struct node **literals;
+        char *segment;         /* NULL for {name} and for the root */
+        struct node *literals; /* in order */
         size_t n_literals;
         struct node *param;
         struct route *here; /* the rows that end at this node */
@@ -33,7 +33,7 @@ struct node {
 };
 
 struct router {
-        struct node *root;
+        struct node root;
 };
 
 static const char token_marks[] = "!#$%&'*+-.^_`|~";
@@ -62,18 +62,16 @@ static struct route *routes_free(struct route *route) {
         return NULL;
 }
 
-static struct node *node_free(struct node *node) {
-        if (!node)
-                return NULL;
+static void node_deinit(struct node *node) {
         for (size_t i = 0; i < node->n_literals; i++)
-                node_free(node->literals[i]);
-        node_free(node->param);
-        routes_free(node->here);
-        routes_free(node->rest);
+                node_deinit(&node->literals[i]);
+        if (node->param)
+                node_deinit(node->param);
+        free(node->param);
         free(node->literals);
         free(node->segment);
-        free(node);
-        return NULL;
+        routes_free(node->here);
+        routes_free(node->rest);
 }
 
 /* Where a literal is among the children, or would be. */
@@ -83,7 +81,7 @@ static size_t node_position(const struct node *node, const char *segment, bool *
         *ret_found = false;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                int c = strcmp(segment, node->literals[middle]->segment);
+                int c = strcmp(segment, node->literals[middle].segment);
 
                 if (c == 0) {
                         *ret_found = true;
@@ -99,7 +97,7 @@ static size_t node_position(const struct node *node, const char *segment, bool *
 
 static struct node *node_literal(struct node *node, const char *text, size_t size) {
         _cleanup_free_ char *segment = strndup(text, size);
-        struct node **larger, *child;
+        struct node *larger;
         size_t at;
         bool found;
 
@@ -107,20 +105,16 @@ static struct node *node_literal(struct node *node, const char *text, size_t siz
                 return NULL;
         at = node_position(node, segment, &found);
         if (found)
-                return node->literals[at];
+                return &node->literals[at];
 
         larger = reallocarray(node->literals, node->n_literals + 1, sizeof(*larger));
         if (!larger)
                 return NULL;
         node->literals = larger;
-        child = calloc(1, sizeof(*child));
-        if (!child)
-                return NULL;
-        child->segment = TAKE_PTR(segment);
         memmove(larger + at + 1, larger + at, (node->n_literals - at) * sizeof(*larger));
-        larger[at] = child;
+        larger[at] = (struct node){ .segment = TAKE_PTR(segment) };
         node->n_literals++;
-        return child;
+        return &larger[at];
 }
 
 static int add_param(struct route *route, const char *text, size_t size) {
@@ -181,7 +175,7 @@ static int route_place(struct route **list, struct route *route) {
 
 static int route_insert(struct router *router, struct route *route) {
         const char *p = route->declared->path;
-        struct node *node = router->root;
+        struct node *node = &router->root;
         bool rest = false;
         int r;
 
@@ -257,9 +251,6 @@ int router_new(struct router **ret, const struct muster_route *routes, char **re
         router = calloc(1, sizeof(*router));
         if (!router)
                 return -ENOMEM;
-        router->root = calloc(1, sizeof(*router->root));
-        if (!router->root)
-                return -ENOMEM;
         for (size_t i = 0; routes && (routes[i].method || routes[i].path || routes[i].handler); i++) {
                 r = add_row(router, &routes[i], i, ret_reason);
                 if (r < 0)
@@ -272,7 +263,7 @@ int router_new(struct router **ret, const struct muster_route *routes, char **re
 struct router *router_free(struct router *router) {
         if (!router)
                 return NULL;
-        node_free(router->root);
+        node_deinit(&router->root);
         free(router);
         return NULL;
 }
@@ -321,7 +312,7 @@ static bool walk_node(struct walk *walk, const struct node *node, const char *se
         if (!segment)
                 return walk_end(walk, node->here);
         at = node_position(node, segment, &found);
-        if (found && walk_node(walk, node->literals[at], next))
+        if (found && walk_node(walk, &node->literals[at], next))
                 return true;
         if (node->param && *segment) {
                 walk->match->params[walk->depth++] = segment;
@@ -381,7 +372,7 @@ int router_match(const struct router *router, const char *method, const struct t
                 ret->status = 204;
                 return 0;
         }
-        if (walk_node(&walk, router->root, target_first(target)))
+        if (walk_node(&walk, &router->root, target_first(target)))
                 return 0;
         if (walk.n_offers == 0) {
                 ret->status = 404;

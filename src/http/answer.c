@@ -116,6 +116,10 @@ static struct MHD_Response *answer_make(struct exchange *exchange, struct respon
         return made;
 }
 
+static bool has_body(const struct exchange *exchange, unsigned int status) {
+        return status != 204 && status != 304 && !streq(exchange->request.method, "HEAD");
+}
+
 enum MHD_Result answer_send(struct exchange *exchange, struct response *response) {
         struct http_server *server = exchange->server;
         struct slot *slot = server->muster->slot;
@@ -140,7 +144,7 @@ enum MHD_Result answer_send(struct exchange *exchange, struct response *response
         }
         slot->requests++;
         slot->errors += status >= 500;
-        access_log(exchange, status, response->size);
+        access_log(exchange, status, has_body(exchange, status) ? response->size : 0);
         connection_enter(exchange->connection, PHASE_SEND);
         return MHD_YES;
 }

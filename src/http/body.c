@@ -26,13 +26,15 @@ static uint64_t body_limit(const struct exchange *exchange) {
 
 /* How much may come before the connection is worth less than the transfer. */
 static uint64_t discard_limit(const struct exchange *exchange) {
-        return usec_add(exchange->planned == 413 ? body_limit(exchange) : 0, BODY_DISCARD_MAX);
+        uint64_t wanted = exchange->planned == 413 ? body_limit(exchange) : 0;
+
+        return wanted > UINT64_MAX - BODY_DISCARD_MAX ? UINT64_MAX : wanted + BODY_DISCARD_MAX;
 }
 
 unsigned int body_plan(struct exchange *exchange) {
         const struct header_check *header = &exchange->header;
 
-        if (header->has_length && header->length > body_limit(exchange))
+        if (exchange->planned == 0 && header->has_length && header->length > body_limit(exchange))
                 exchange->planned = 413;
         if (exchange->planned == 0)
                 return 0;

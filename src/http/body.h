@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <microhttpd.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct exchange;
 
 /* How much of a body that nobody wants is read, so that the client gets its answer and keeps the connection.
  */
-#define BODY_DISCARD_MAX (256U * 1024U)
+#define BODY_DISCARD_MAX UINT64_C(262144)
 
 /* What to do about the body, decided by the header. Returns the status to answer at once, or 0. */
 unsigned int body_plan(struct exchange *exchange);

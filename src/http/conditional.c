@@ -27,9 +27,10 @@ char *http_date_format(time_t time, char buffer[HTTP_DATE_SIZE]) {
         (void) gmtime_r(&time, &tm);
         /* Not strftime(), which would speak the application's language. */
         (void) snprintf(buffer, HTTP_DATE_SIZE, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-                        &days[tm.tm_wday * 3], (unsigned int) tm.tm_mday % 100U, &months[tm.tm_mon * 3],
-                        (unsigned int) (tm.tm_year + 1900) % 10000U, (unsigned int) tm.tm_hour % 100U,
-                        (unsigned int) tm.tm_min % 100U, (unsigned int) tm.tm_sec % 100U);
+                        &days[(ptrdiff_t) tm.tm_wday * 3], (unsigned int) tm.tm_mday % 100U,
+                        &months[(ptrdiff_t) tm.tm_mon * 3], (unsigned int) (tm.tm_year + 1900) % 10000U,
+                        (unsigned int) tm.tm_hour % 100U, (unsigned int) tm.tm_min % 100U,
+                        (unsigned int) tm.tm_sec % 100U);
         return buffer;
 }
 

@@ -29,9 +29,19 @@
 #define UNREAD_SPAN (100 * USEC_PER_MSEC)
 #define CLOCK_SLACK (20 * USEC_PER_MSEC) /* the kernel counts in its ticks */
 #define DRAIN_GRACE USEC_PER_SEC
+#define DRAIN_POLL  (10 * USEC_PER_MSEC)
 
 static struct connection *connection_at(struct list *node) {
         return container_of(node, struct connection, node);
+}
+
+/* The deadline, then the end of the grace; past that, the library only has to notice that all is cut. */
+static usec_t drain_next(const struct http_server *server) {
+        usec_t grace = usec_add(server->drain_deadline, DRAIN_GRACE);
+
+        if (server->now < server->drain_deadline)
+                return server->drain_deadline;
+        return server->now < grace ? grace : usec_add(server->now, DRAIN_POLL);
 }
 
 usec_t deadlines_next(const struct http_server *server) {
@@ -40,11 +50,8 @@ usec_t deadlines_next(const struct http_server *server) {
         for (size_t i = 0; i < _PHASE_MAX; i++)
                 if (!list_empty(&server->phases[i]))
                         next = MIN(next, connection_at(server->phases[i].next)->deadline);
-        if (server->draining && server->n_connections > 0) {
-                usec_t grace = usec_add(server->drain_deadline, DRAIN_GRACE);
-
-                next = MIN(next, server->now < server->drain_deadline ? server->drain_deadline : grace);
-        }
+        if (server->draining && server->n_connections > 0)
+                next = MIN(next, drain_next(server));
         return next;
 }
 
@@ -138,35 +145,33 @@ static void expire_handler(struct connection *connection) {
                 exchange_resume(connection->exchange);
 }
 
-/* What the client has taken: for TCP the bytes it has acknowledged, otherwise only whether it takes any. */
-static uint64_t read_taken(const struct connection *connection) {
+/* What the client has taken, never 0: for TCP the bytes it has acknowledged, otherwise what still waits for it, of
+ * which only a change says something. */
+static uint64_t read_taken(const struct connection *connection, bool *ret_counts) {
         struct tcp_info info;
         int queued = 0;
 
-        if (read_tcp_info(connection->fd, &info))
+        *ret_counts = read_tcp_info(connection->fd, &info);
+        if (*ret_counts)
                 return info.tcpi_bytes_acked + 1;
-        if (ioctl(connection->fd, SIOCOUTQ, &queued) < 0)
-                return 0;
-        return UINT32_MAX + (uint64_t) queued;
+        (void) ioctl(connection->fd, SIOCOUTQ, &queued);
+        return (uint64_t) queued + 1;
 }
 
 static void expire_send(struct connection *connection) {
-        const struct config *config = connection->server->config;
         usec_t now = connection->server->now, span = now - connection->since;
-        uint64_t taken = read_taken(connection);
-        bool is_tcp = taken < UINT32_MAX || connection->moved == 0;
+        bool counts, enough;
+        uint64_t taken = read_taken(connection, &counts), before = connection->moved;
 
-        if (connection->moved != 0 && span >= config->http.header_timeout) {
-                uint64_t moved = taken > connection->moved ? taken - connection->moved : 0;
-
-                if (taken == connection->moved || (is_tcp && !is_fast_enough(connection, moved, span))) {
+        if (before == 0 || span >= connection->server->config->http.header_timeout) {
+                enough = before == 0 ||
+                         (counts ? taken > before && is_fast_enough(connection, taken - before, span)
+                                 : taken != before);
+                if (!enough) {
                         log_debug("A client reads its answer too slowly");
                         connection_cut(connection);
                         return;
                 }
-                connection->moved = 0;
-        }
-        if (connection->moved == 0) {
                 connection->since = now;
                 connection->moved = taken;
         }

@@ -327,6 +327,8 @@ static enum MHD_Result handle_planned(struct exchange *exchange) {
 static enum MHD_Result handle_request(struct exchange *exchange) {
         struct muster_request *request = &exchange->request;
 
+        if (exchange->server->stopping)
+                exchange->planned = 503;
         if (exchange->planned != 0)
                 return handle_planned(exchange);
         (void) request_run(request, request->route->declared->handler);
@@ -396,8 +398,12 @@ void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **conte
         struct connection *connection = connection_of(mhd);
         struct exchange *exchange = *context;
 
-        if (exchange && exchange->early && connection)
+        /* Without a first step it was the library that refused. */
+        if (exchange && (exchange->early || !exchange->begun) && connection &&
+            code != MHD_REQUEST_TERMINATED_CLIENT_ABORT)
                 linger_start(server, connection->fd);
+        if (exchange && exchange->request.state == REQUEST_SUSPENDED)
+                (void) request_detach(&exchange->request);
         if (exchange)
                 exchange_part(exchange, context);
         if (connection)

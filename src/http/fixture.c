@@ -22,7 +22,7 @@
 struct fixture fixture;
 
 int fixture_set_up(void **state) {
-        fixture = (struct fixture) { .epoll_fd = -1, .listener_fd = -1 };
+        fixture = (struct fixture){ .epoll_fd = -1, .listener_fd = -1 };
         log_set_level(LOG_ALERT);
         return config_new(&fixture.config);
 }
@@ -52,7 +52,8 @@ static void start(const struct muster_route *routes, int family) {
         struct epoll_event event = { .events = EPOLLIN };
         char *reason;
 
-        assert_int_equal(muster_process_new(&fixture.muster, MUSTER_ROLE_WORKER, "test", 0, fixture.config, NULL), 0);
+        assert_int_equal(
+                muster_process_new(&fixture.muster, MUSTER_ROLE_WORKER, "test", 0, fixture.config, NULL), 0);
         memset(fixture.muster->slot, 0, sizeof(*fixture.muster->slot));
         arm_guard();
         assert_int_equal(router_new(&fixture.router, routes, &reason), 0);
@@ -60,22 +61,20 @@ static void start(const struct muster_route *routes, int family) {
 
         fixture.listener_fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         assert_true(fixture.listener_fd >= 0);
-        assert_int_equal(bind(fixture.listener_fd, (struct sockaddr *) (void *) &fixture.address,
-                              fixture.address_size),
-                         0);
+        assert_int_equal(bind(fixture.listener_fd, &fixture.address.any, fixture.address_size), 0);
         assert_int_equal(listen(fixture.listener_fd, 64), 0);
         fixture.address_size = sizeof(fixture.address);
-        assert_int_equal(getsockname(fixture.listener_fd, (struct sockaddr *) (void *) &fixture.address,
-                                     &fixture.address_size),
-                         0);
+        assert_int_equal(getsockname(fixture.listener_fd, &fixture.address.any, &fixture.address_size), 0);
         assert_int_equal(http_server_add_listener(fixture.server, dup(fixture.listener_fd), "test"), 0);
 
         fixture.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         event.data.ptr = fixture.server;
-        assert_int_equal(epoll_ctl(fixture.epoll_fd, EPOLL_CTL_ADD, http_server_fd(fixture.server), &event), 0);
-        event.data.ptr = fixture.muster;
-        assert_int_equal(epoll_ctl(fixture.epoll_fd, EPOLL_CTL_ADD, sd_event_get_fd(fixture.muster->event), &event),
+        assert_int_equal(epoll_ctl(fixture.epoll_fd, EPOLL_CTL_ADD, http_server_fd(fixture.server), &event),
                          0);
+        event.data.ptr = fixture.muster;
+        assert_int_equal(
+                epoll_ctl(fixture.epoll_fd, EPOLL_CTL_ADD, sd_event_get_fd(fixture.muster->event), &event),
+                0);
         assert_int_equal(http_server_listen(fixture.server, fixture.epoll_fd), 0);
 }
 
@@ -140,10 +139,9 @@ struct client *client_new(void) {
         struct client *client = calloc(1, sizeof(*client));
 
         assert_non_null(client);
-        client->fd = socket(fixture.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        client->fd = socket(fixture.address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_true(client->fd >= 0);
-        assert_int_equal(connect(client->fd, (struct sockaddr *) (void *) &fixture.address, fixture.address_size),
-                         0);
+        assert_int_equal(connect(client->fd, &fixture.address.any, fixture.address_size), 0);
         return client;
 }
 
@@ -179,7 +177,8 @@ void client_send(struct client *client, const char *text) {
 }
 
 static void client_read(struct client *client) {
-        ssize_t n = recv(client->fd, client->bytes + client->n, sizeof(client->bytes) - 1 - client->n, MSG_DONTWAIT);
+        ssize_t n = recv(client->fd, client->bytes + client->n, sizeof(client->bytes) - 1 - client->n,
+                         MSG_DONTWAIT);
 
         if (n > 0)
                 client->n += (size_t) n;

@@ -21,7 +21,10 @@ struct fixture {
         struct http_server *server;
         int epoll_fd;
         int listener_fd; /* the same socket, for tests that look at it */
-        struct sockaddr_storage address;
+        union {
+                struct sockaddr any;
+                struct sockaddr_storage storage;
+        } address;
         socklen_t address_size;
 };
 

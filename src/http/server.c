@@ -66,8 +66,6 @@ static int start_library(struct http_server *server) {
                 { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
 #if MHD_VERSION >= 0x01000000
                 { MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL },
-#else
-                { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
 #endif
                 { MHD_OPTION_END, 0, NULL },
         };
@@ -140,7 +138,7 @@ static void answer_suspended(struct http_server *server) {
 struct http_server *http_server_free(struct http_server *server) {
         if (!server)
                 return NULL;
-        server->draining = true;
+        server->draining = server->stopping = true;
         listeners_free(server);
         if (server->daemon) {
                 answer_suspended(server);

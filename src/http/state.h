@@ -38,6 +38,7 @@ struct http_server {
         usec_t linger_again;
 
         bool draining;
+        bool stopping; /* no handler is called any more */
         usec_t drain_deadline;
         struct cached_answer cache[ANSWER_CACHE_SIZE];
 };

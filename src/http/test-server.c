@@ -20,7 +20,8 @@ static void plain(struct muster_request *request) {
 }
 
 static void show(struct muster_request *request) {
-        const char *x = muster_request_query(request, "x"), *header = muster_request_header(request, "x-test");
+        const char *x = muster_request_query(request, "x"),
+                   *header = muster_request_header(request, "x-test");
 
         muster_respond_text(request, 200, "%s|%s|%s|%s|%s|%s", muster_request_method(request),
                             muster_request_path(request), muster_request_target(request),
@@ -108,7 +109,7 @@ static int set_up(void **state) {
 }
 
 static void test_a_connection_is_kept_and_used_again(void **state) {
-        _cleanup_client_ struct client *client = NULL;
+        struct client *client;
 
         fixture_start(routes);
         client = client_new();
@@ -124,7 +125,7 @@ static void test_a_connection_is_kept_and_used_again(void **state) {
         assert_int_equal(fixture.muster->slot->requests, 3);
         assert_int_equal(fixture.muster->slot->in_flight, 0);
         assert_int_equal(http_server_connections(fixture.server), 1);
-        client = client_free(client);
+        client_free(client);
         while (http_server_connections(fixture.server) > 0)
                 fixture_turn(USEC_PER_SEC);
 }
@@ -135,8 +136,8 @@ static void test_pipelined_requests_are_answered_in_order(void **state) {
         fixture_start(routes);
         client = client_new();
         client_send(client, "GET /show/1 HTTP/1.1\r\n" HOST "\r\nGET /later HTTP/1.1\r\n" HOST "\r\n"
-                            "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabcGET /show/2 HTTP/1.1\r\n" HOST
-                            "\r\n");
+                            "POST /echo HTTP/1.1\r\n" HOST
+                            "Content-Length: 3\r\n\r\nabcGET /show/2 HTTP/1.1\r\n" HOST "\r\n");
         assert_true(client_receive(client, &reply, false));
         assert_string_equal(reply.body, "GET|/show/1|/show/1|1|-|-");
         assert_true(client_receive(client, &reply, false));
@@ -152,7 +153,8 @@ static void test_a_handler_sees_what_was_sent(void **state) {
 
         fixture_start(routes);
         client = client_new();
-        client_ask(client, "GET /x/../show/a%2Fb?y&x=1+2%26 HTTP/1.1\r\n" HOST "X-TEST: v \t\r\n\r\n", 200, &reply);
+        client_ask(client, "GET /x/../show/a%2Fb?y&x=1+2%26 HTTP/1.1\r\n" HOST "X-TEST: v \t\r\n\r\n", 200,
+                   &reply);
         assert_string_equal(reply.body, "GET|/show/a/b|/x/../show/a%2Fb?y&x=1+2%26|a/b|1 2&|v");
         client_ask(client, "GET http://localhost/show/1 HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
         assert_string_equal(reply.body, "GET|/show/1|http://localhost/show/1|1|-|-");

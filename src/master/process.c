@@ -287,6 +287,8 @@ void process_leave(struct process *process, enum message_type type, usec_t timeo
 }
 
 void process_kill(struct process *process, int signal) {
+        if (signal == SIGKILL && !process->misbehaved)
+                process->killed = true;
         if (process->exit_source)
                 (void) sd_event_source_send_child_signal(process->exit_source, signal, NULL, 0);
 }

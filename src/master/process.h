@@ -54,6 +54,7 @@ struct process {
         bool announced;    /* lost was told */
         bool reported;     /* its crash was logged */
         bool overdue;      /* was not ready in time */
+        bool killed;       /* by us, which was said when it was done */
         bool misbehaved;   /* sent what it may not */
         char *failure;     /* why it could not start, in its own words */
 

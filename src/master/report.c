@@ -143,7 +143,7 @@ void report_end(const struct process *process, const struct slot *slot, const si
         if (process->reported)
                 report_drain_end(process, slot, status);
         else if (status->si_code != CLD_EXITED) {
-                if (!process->asked || status->si_status != SIGTERM)
+                if (!process->killed)
                         report_signal(process, slot, status->si_status);
         } else if (!process->failure &&
                    (status->si_status != 0 || !(process->asked || process->said_leaving)))

@@ -23,28 +23,29 @@ static char *area_end(char *const *strings, char *end) {
         return end;
 }
 
+/* The copy is one block, which stays known here: the pointers into it come and go with unsetenv(). */
+static char *moved;
+
 static int move_environment(void) {
-        char **copy;
-        size_t n = 0;
+        size_t n = 0, size = 0;
+        char **copy, *end;
 
         while (environ[n])
-                n++;
+                size += strlen(environ[n++]) + 1;
         copy = calloc(n + 1, sizeof(*copy));
-        if (!copy)
+        end = malloc(size + 1);
+        if (!copy || !end) {
+                free(copy);
+                free(end);
                 return -ENOMEM;
+        }
+        moved = end;
         for (size_t i = 0; i < n; i++) {
-                copy[i] = strdup(environ[i]);
-                if (!copy[i])
-                        goto fail;
+                copy[i] = end;
+                end = stpcpy(end, environ[i]) + 1;
         }
         environ = copy;
         return 0;
-
-fail:
-        for (size_t i = 0; i < n; i++)
-                free(copy[i]);
-        free(copy);
-        return -ENOMEM;
 }
 
 int title_set(char **argv, const char *title) {

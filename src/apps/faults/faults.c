@@ -250,6 +250,18 @@ static void forget(struct muster_request *request) {
         /* Neither answered nor suspended, which is a mistake that muster has to find. */
 }
 
+/* A process of the application's own, which nobody but muster will end. */
+static void spawn(struct muster_request *request) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void) setsid();
+                (void) execlp("sleep", "faults-child", "infinity", (char *) NULL);
+                _exit(127);
+        }
+        muster_respond_text(request, pid > 0 ? 200 : 500, "%d", pid);
+}
+
 static void exit_in_handler(struct muster_request *request) {
         uint64_t code;
 
@@ -401,6 +413,7 @@ static const struct muster_route routes[] = {
         { "GET", "/forget", forget },
         { "GET", "/exit", exit_in_handler },
         { "GET", "/leak", leak },
+        { "GET", "/spawn", spawn },
         {},
 };
 

@@ -261,7 +261,8 @@ MUSTER_PUBLIC int muster_request_after(struct muster_request *request, uint64_t 
  */
 
 /* Adds a header field to the answer to come. -EINVAL for a name that is no token, a value with control bytes
- * in it, or one of the fields that are muster's business. */
+ * in it, or one of the fields that are muster's business (those above, Keep-Alive, Transfer-Encoding, Trailer,
+ * Upgrade); -E2BIG when all that were added are more than 4 KiB together. */
 MUSTER_PUBLIC int muster_response_header(struct muster_request *request, const char *name,
                                          const char *value);
 
