@@ -23,11 +23,13 @@
 
 struct agent {
         struct child *child;
-        usec_t window_began;
-        unsigned int faults; /* since then */
+        usec_t *faults; /* the times of the last `fault_limit`, a ring */
+        size_t n_faults;
+        size_t next;
 };
 
 static void agent_deinit(struct agent *agent) {
+        free(agent->faults);
         agent->child = child_free(agent->child);
 }
 
@@ -53,24 +55,34 @@ static void log_fault(const struct slot *slot, const struct guard_context *conte
                 sigabbrev_np(signal), context->route);
 }
 
+/* Whether this fault is one too many. */
+static bool over_limit(struct agent *agent, unsigned int limit, usec_t now) {
+        bool over;
+
+        if (!agent->faults)
+                agent->faults = calloc(MAX(limit, 1U), sizeof(*agent->faults));
+        if (!agent->faults || limit == 0)
+                return true;
+        over = agent->n_faults == limit && usec_add(agent->faults[agent->next], FAULT_WINDOW) > now;
+        agent->faults[agent->next] = now;
+        agent->next = (agent->next + 1) % limit;
+        agent->n_faults = MIN(agent->n_faults + 1, (size_t) limit);
+        return over;
+}
+
 static void agent_fault(struct muster *muster, const struct guard_context *context, int signal) {
         struct agent *agent = muster->owner;
         unsigned int limit = child_config(agent->child)->agent.fault_limit;
-        usec_t now = now_monotonic();
 
         log_fault(muster->slot, context, signal);
-        if (now - agent->window_began > FAULT_WINDOW) {
-                agent->window_began = now;
-                agent->faults = 0;
-        }
-        if (++agent->faults > limit) {
+        if (over_limit(agent, limit, now_monotonic())) {
                 log_error(0, "More than %u faults in a minute, leaving for a fresh agent", limit);
                 child_leave(agent->child, true);
         }
 }
 
 int agent_main(int argc, char **argv) {
-        _cleanup_(agent_deinit) struct agent agent = { .window_began = now_monotonic() };
+        _cleanup_(agent_deinit) struct agent agent = {};
         const struct child_callbacks callbacks = { .leave = agent_leave, .userdata = &agent };
         int r, status;
 

@@ -25,9 +25,11 @@
 
 #define CONFIG_SIZE_MAX  (1024U * 1024U)
 #define HEARTBEAT_PERIOD USEC_PER_SEC
-#define DEADLINE_EXTRA   USEC_PER_SEC /* what the ordered end of a drain may take longer than drain_timeout \
-                                       */
-#define OVERRIDES_MAX 64
+#define OVERRIDES_MAX    64
+
+/* What the orderly end may take beyond drain_timeout: the server cuts the last connections a second after it, then the
+ * application's stop function is called. */
+#define DEADLINE_EXTRA (2 * USEC_PER_SEC)
 
 struct child {
         struct heritage heritage;
@@ -75,6 +77,7 @@ static int config_from_heritage(struct child *child) {
         r = fd_read_file(path, CONFIG_SIZE_MAX, &text, &size);
         if (r < 0)
                 return log_error(r, "Failed to read the inherited configuration: %m");
+        child->heritage.config_fd = fd_close(child->heritage.config_fd);
         r = config_deserialize(&child->config, text, size);
         if (r < 0)
                 return log_error(r, "The inherited configuration is damaged: %m");
@@ -253,7 +256,7 @@ static void on_closed(struct channel *channel, int error, void *userdata) {
 
         if (!child->leaving)
                 log_notice("The master is gone, leaving");
-        guard_start_deadline();
+        guard_forget_channel();
         child_leave(child, false);
 }
 
@@ -317,6 +320,7 @@ struct child *child_free(struct child *child) {
         if (!child)
                 return NULL;
         termination_fd = -1;
+        guard_forget_channel();
         channel_free(child->channel);
         sd_event_source_disable_unref(child->heartbeat);
         sd_event_source_disable_unref(child->termination);
@@ -332,14 +336,15 @@ struct child *child_free(struct child *child) {
 
 /* ---- Starting ---- */
 
-/* Logs why this process gives up, and tells the master, which repeats it to systemd. */
+/* Tells the master, which logs it and repeats it to systemd, why this process gives up; without one, logs it. */
 static int start_failed(struct child *child, int error, const char *reason) {
         const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
 
         child->failed = true;
-        (void) log_fields(LOG_ERR, error, fields, "Failed to start: %s", reason);
         if (child->channel)
                 (void) channel_send(child->channel, MESSAGE_FAILED, reason, MIN(strlen(reason), 1024U));
+        else
+                (void) log_fields(LOG_ERR, error, fields, "Failed to start: %s", reason);
         return error;
 }
 
@@ -347,9 +352,11 @@ static int load_module(struct child *child) {
         _cleanup_free_ char *reason = NULL;
         int r;
 
+        slot_record_maps(child->muster->slot);
         r = module_load(&child->module, child->config->muster.module, &reason);
         if (r < 0)
                 return start_failed(child, r, reason ?: strerror(-r));
+        log_debug("Loaded %s", module_path(child->module));
         child->muster->application = module_application(child->module);
         slot_record_maps(child->muster->slot);
         return 0;
@@ -405,6 +412,7 @@ int child_start(struct child *child, const struct child_callbacks *callbacks) {
         if (r < 0)
                 return r;
         child->started = true;
+        slot_record_maps(child->muster->slot); /* it may have loaded libraries */
         if (callbacks->open) {
                 r = callbacks->open(child, callbacks->userdata);
                 if (r < 0)
@@ -445,6 +453,7 @@ void child_leave(struct child *child, bool announce) {
         if (child->leaving)
                 return;
         child->leaving = true;
+        guard_start_deadline();
         child->muster->slot->state = SLOT_DRAINING;
         if (announce && child->channel)
                 (void) channel_send(child->channel, MESSAGE_LEAVING, NULL, 0);

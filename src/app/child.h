@@ -16,7 +16,7 @@ struct child_callbacks {
         /* The start function has succeeded; open for business, before READY is sent. Returns 0 or an error.
          */
         int (*open)(struct child *child, void *userdata);
-        /* Finish what was accepted, then call child_exit(). `leave` tells why: see enum child_leave. */
+        /* Finish what was accepted, and then end the loop. */
         void (*leave)(struct child *child, void *userdata);
         void *userdata;
 };

@@ -20,10 +20,15 @@
  * the timer, the stack) is done by guard_setup(). Walking a damaged stack can fault in its turn; that fault
  * comes back to the handler, which then does without the frames.
  *
+ * In a process that survives (the agent) the handlers are armed again. What the callback held stays held: if it was
+ * in the middle of malloc() and other threads run, the heap stays locked, and the process hangs until it is
+ * killed.
+ *
  * The state is global because signal handlers are.
  */
 
 #include <errno.h>
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -43,6 +48,7 @@
 #include "util/macro.h"
 
 #define STACK_SIZE (128U * 1024U)
+#define CORES_MAX  16U /* dumps that are being written at a time; a fault beyond that gets none */
 
 static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP };
 
@@ -62,7 +68,7 @@ static struct {
         timer_t deadline;
         bool has_deadline;
         volatile sig_atomic_t deadline_started;
-        pid_t core_pid; /* the last child that was left to dump core, 0 for none */
+        pid_t core_pids[CORES_MAX]; /* children that were left to dump core, 0 for none */
 } guard;
 
 static void guard_arm(void);
@@ -117,23 +123,23 @@ static uint64_t context_caller(const ucontext_t *context) {
 #endif
 }
 
-static bool is_code(const struct slot *slot, uint64_t address) {
-        for (size_t i = 0; i < slot->n_maps; i++)
-                if (address >= slot->maps[i].start && address < slot->maps[i].end)
-                        return true;
-        return false;
+/* Whether the unwinder will find its way from here. */
+static bool is_code(uint64_t address) {
+        struct dl_find_object found;
+
+        return _dl_find_object((void *) address, &found) == 0;
 }
 
 /* The frames from the faulting instruction up, without the handler's own. A jump to nowhere is more than the
  * unwinder can stand: there the caller is taken from the stack. Counts as it goes, since it may fault. */
-static void collect_frames(struct crash_record *crash, const struct slot *slot, const ucontext_t *context) {
+static void collect_frames(struct crash_record *crash, const ucontext_t *context) {
         void *frames[CRASH_FRAMES_MAX + 8];
         uint64_t pc = context_pc(context);
         int n, first = 0;
 
         crash->frames[0] = pc;
         crash->n_frames = 1;
-        if (!is_code(slot, pc)) {
+        if (!is_code(pc)) {
                 crash->frames[1] = context_caller(context);
                 crash->n_frames = 2;
                 return;
@@ -145,21 +151,16 @@ static void collect_frames(struct crash_record *crash, const struct slot *slot, 
                 crash->frames[crash->n_frames++] = (uint64_t) frames[i];
 }
 
-static usec_t clock_now(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
-}
-
-static void record_fault(const siginfo_t *info, const struct frame *frame, pid_t thread) {
+static void record_fault(const siginfo_t *info, const ucontext_t *context, const struct frame *frame,
+                         pid_t thread) {
         struct crash_record *crash = &guard.options.slot->crash;
 
         crash->stage = CRASH_NONE;
         crash->signal = info->si_signo;
         crash->code = info->si_code;
-        crash->address = (uint64_t) info->si_addr;
-        crash->when = clock_now();
+        /* A signal that was sent has no address; where it came from in the code says more than the sender. */
+        crash->address = info->si_code > 0 ? (uint64_t) info->si_addr : context_pc(context);
+        crash->when = now_monotonic();
         crash->thread = thread;
         crash->guarded = frame != NULL;
         crash->second_signal = 0;
@@ -178,7 +179,7 @@ static void record_frames(const ucontext_t *context) {
         guard.is_recording = 1;
         if (sigsetjmp(guard.recording, 0) == 0) {
                 guard_arm();
-                collect_frames(crash, guard.options.slot, context);
+                collect_frames(crash, context);
         }
         guard.is_recording = 0;
         atomic_thread_fence(memory_order_release);
@@ -220,15 +221,22 @@ static void forbid_core(void) {
         (void) prctl(PR_SET_DUMPABLE, 0);
 }
 
+static pid_t *core_place(void) {
+        for (size_t i = 0; i < CORES_MAX; i++)
+                if (guard.core_pids[i] == 0)
+                        return &guard.core_pids[i];
+        return NULL;
+}
+
 /* Returns true in the child, which is to die by the fault. */
 static bool fork_core(void) {
-        pid_t pid;
+        pid_t *place = core_place(), pid;
 
-        if (!guard.options.core || !core_possible())
+        if (!guard.options.core || !place || !core_possible())
                 return false;
         pid = _Fork();
         if (pid > 0)
-                guard.core_pid = guard.options.slot->crash.core_pid = pid;
+                *place = guard.options.slot->crash.core_pid = pid;
         if (pid != 0)
                 return false;
         (void) close_range(0, ~0U, 0);
@@ -269,9 +277,11 @@ static void on_fatal_signal(int signal, siginfo_t *info, void *context) {
                 return;
         }
 
-        record_fault(info, frame, thread);
+        record_fault(info, context, frame, thread);
         if (guard.options.announce)
                 (void) channel_send_raw(guard.options.channel_fd, MESSAGE_SUICIDE);
+        if (!guard.options.survive)
+                guard_start_deadline();
         if (loop)
                 record_frames(context);
         if (!frame || !guard.options.drain) {
@@ -282,8 +292,6 @@ static void on_fatal_signal(int signal, siginfo_t *info, void *context) {
                 die(signal, info);
                 return;
         }
-        if (!guard.options.survive)
-                guard_start_deadline();
         guard.options.slot->crash.stage = CRASH_DRAINING;
         siglongjmp(frame->environment, signal);
 }
@@ -369,6 +377,11 @@ bool guard_faulted(void) {
 }
 
 void guard_reap(void) {
-        if (guard.core_pid > 0 && waitpid(guard.core_pid, NULL, WNOHANG) == guard.core_pid)
-                guard.core_pid = 0;
+        for (size_t i = 0; i < CORES_MAX; i++)
+                if (guard.core_pids[i] > 0 && waitpid(guard.core_pids[i], NULL, WNOHANG) != 0)
+                        guard.core_pids[i] = 0;
+}
+
+void guard_forget_channel(void) {
+        guard.options.channel_fd = -1;
 }

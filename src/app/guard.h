@@ -42,6 +42,8 @@ bool guard_faulted(void);
 /* Starts the deadline without a fault: past it the process is killed. Async-signal-safe; once is enough. */
 void guard_start_deadline(void);
 
-/* Collects the child that was left to dump core, if it is done. To be called now and then by who lives on.
- */
+/* Collects the children that were left to dump core and are done. To be called now and then by who lives on. */
 void guard_reap(void);
+
+/* The channel is closed: its descriptor may be somebody else's from now on. */
+void guard_forget_channel(void);

@@ -75,6 +75,13 @@ static void test_a_handler_may_cancel_its_own_timer(void **state) {
         assert_true(list_empty(&muster->timers));
 }
 
+static void test_so_may_the_handler_of_one_that_runs_once(void **state) {
+        timer = muster_timer_after(muster, 0, cancel_itself, NULL);
+        run_until(1);
+        assert_null(timer);
+        assert_true(list_empty(&muster->timers));
+}
+
 static void test_a_timer_without_sense_is_refused(void **state) {
         errno = 0;
         assert_null(muster_timer_after(muster, 0, NULL, NULL));
@@ -93,6 +100,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_timers_fire_in_the_order_of_their_times, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_a_handler_may_cancel_its_own_timer, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_so_may_the_handler_of_one_that_runs_once, set_up,
+                                                tear_down),
                 cmocka_unit_test_setup_teardown(test_a_timer_without_sense_is_refused, set_up, tear_down),
         };
 

@@ -22,48 +22,51 @@ struct muster_timer {
         usec_t period; /* 0: once */
         muster_timer_handler_t handler;
         void *data;
+        bool running;   /* its handler is: it is freed when that is back */
+        bool cancelled; /* meanwhile */
 };
 
 static const struct guard_context timer_context = { .route = "timer" };
 
 static struct muster_timer *timer_free(struct muster_timer *timer) {
+        if (timer->running) {
+                timer->cancelled = true;
+                return NULL;
+        }
         list_remove(&timer->node);
         sd_event_source_disable_unref(timer->source);
         free(timer);
         return NULL;
 }
 
-struct call {
-        struct muster *muster;
-        muster_timer_handler_t handler;
-        void *data;
-};
-
 static void call_handler(void *argument) {
-        const struct call *call = argument;
+        struct muster_timer *timer = argument;
 
-        call->handler(call->muster, call->data);
+        timer->handler(timer->muster, timer->data);
 }
 
-/* A timer that runs once is gone before its handler is called, and a repeating one is armed again before:
- * the handler may cancel it, and may never come back. */
+/* A repeating timer is armed again before its handler is called, which may never come back. */
+static void arm_again(struct muster_timer *timer, usec_t when) {
+        usec_t now = now_monotonic(), next = usec_add(when, timer->period);
+
+        if (next <= now)
+                next = usec_add(now, timer->period - (now - when) % timer->period);
+        (void) sd_event_source_set_time(timer->source, next);
+        (void) sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
+}
+
 static int timer_dispatch(sd_event_source *source, uint64_t when, void *userdata) {
         struct muster_timer *timer = userdata;
         struct muster *muster = timer->muster;
-        struct call call = { muster, timer->handler, timer->data };
 
-        if (timer->period == 0)
-                timer_free(timer);
-        else {
-                usec_t now = now_monotonic(), next = usec_add(when, timer->period);
-
-                if (next <= now)
-                        next = usec_add(now, timer->period - (now - when) % timer->period);
-                (void) sd_event_source_set_time(source, next);
-                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        }
+        if (timer->period > 0)
+                arm_again(timer, when);
         muster->event_changed = true;
-        (void) muster_process_run(muster, &timer_context, call_handler, &call);
+        timer->running = true;
+        (void) muster_process_run(muster, &timer_context, call_handler, timer);
+        timer->running = false;
+        if (timer->period == 0 || timer->cancelled)
+                timer_free(timer);
         return 0;
 }
 

@@ -8,6 +8,8 @@
 #include "util/macro.h"
 #include "util/time.h"
 
+#define CONFIG_WORKERS_MAX 256U
+
 /* What [restart] on_limit says. */
 enum config_on_limit {
         CONFIG_ON_LIMIT_BACKOFF,

@@ -41,18 +41,19 @@ static void channel_close(struct channel *channel, int error) {
         channel->on_closed(channel, error, channel->userdata);
 }
 
-/* One frame. Returns 1 for a frame, 0 when there is none, a negative errno or -ECONNRESET for the end. */
+/* One frame. Returns 1 for a frame, 0 when there is none, -EPIPE for the end, another negative errno. A peer that has ended
+ * without reading everything is first reported as ECONNRESET; its own last frames come after that. */
 static int channel_receive(struct channel *channel, char buffer[static MESSAGE_SIZE_MAX],
                            struct message *ret) {
         ssize_t n;
 
         do
                 n = recv(channel->fd, buffer, MESSAGE_SIZE_MAX, MSG_DONTWAIT | MSG_TRUNC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
                 return errno == EAGAIN ? 0 : -errno;
         if (n == 0)
-                return -ECONNRESET;
+                return -EPIPE;
         if ((size_t) n > MESSAGE_SIZE_MAX || message_decode(buffer, (size_t) n, channel->peer, ret) < 0)
                 return -EBADMSG;
         return 1;
@@ -71,7 +72,7 @@ static int channel_dispatch(sd_event_source *source, int fd, uint32_t events, vo
                 if (r == 0)
                         break;
                 if (r < 0)
-                        channel_close(channel, r == -ECONNRESET ? 0 : r);
+                        channel_close(channel, r == -EPIPE ? 0 : r);
                 else
                         channel->on_message(channel, &message, channel->userdata);
         }
@@ -115,10 +116,6 @@ struct channel *channel_free(struct channel *channel) {
         else
                 free(channel);
         return NULL;
-}
-
-int channel_fd(const struct channel *channel) {
-        return channel->fd;
 }
 
 static int channel_send_buffer(int fd, const void *buffer, size_t size) {

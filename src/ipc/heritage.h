@@ -24,6 +24,9 @@ struct heritage {
 #define HERITAGE_NULL                                                                                       \
         { .channel_fd = -1, .scoreboard_fd = -1, .config_fd = -1, .number = -1 }
 
+/* Descriptors from here on are not in the way of what heritage_bequeath() arranges. */
+#define HERITAGE_FLOOR(heritage) (3 + (int) (heritage)->n_listeners + 3)
+
 /* In the new process between fork() and exec: puts the descriptors where the child will look for them,
  * writes the environment, and marks every other descriptor above standard error close-on-exec. Owns nothing.
  * Returns 0 or a negative errno; the process can then only end. */

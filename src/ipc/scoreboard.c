@@ -27,39 +27,50 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-_Static_assert(sizeof(struct slot) <= SCOREBOARD_SLOT_SIZE, "a slot must fit its pages");
+#define SLOT_SIZE 8192U
+
+_Static_assert(sizeof(struct slot) <= SLOT_SIZE, "a slot must fit its pages");
+
+/* Pages are larger than a slot on some machines. */
+static size_t slot_stride(void) {
+        size_t page = (size_t) sysconf(_SC_PAGESIZE);
+
+        return MAX(page, (size_t) SLOT_SIZE);
+}
 
 int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
         _cleanup_fd_ int fd = -1;
+        size_t stride = slot_stride();
         void *memory;
 
-        fd = fd_memfd_shared("muster-scoreboard", n_slots * SCOREBOARD_SLOT_SIZE);
+        fd = fd_memfd_shared("muster-scoreboard", n_slots * stride);
         if (fd < 0)
                 return fd;
-        memory = mmap(NULL, n_slots * SCOREBOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        memory = mmap(NULL, n_slots * stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return -errno;
 
-        *scoreboard = (struct scoreboard){ .fd = TAKE_FD(fd), .n_slots = n_slots, .memory = memory };
+        *scoreboard = (struct scoreboard){
+                .fd = TAKE_FD(fd), .n_slots = n_slots, .stride = stride, .memory = memory
+        };
         return 0;
 }
 
 static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
         struct stat st;
+        size_t stride = slot_stride(), size;
         void *memory, *page;
-        size_t size;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         size = (size_t) st.st_size;
-        if (size == 0 || size % SCOREBOARD_SLOT_SIZE != 0 || own >= size / SCOREBOARD_SLOT_SIZE)
+        if (size == 0 || size % stride != 0 || own >= size / stride)
                 return -EBADMSG;
 
         memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return -errno;
-        page = mmap(NULL, SCOREBOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                    (off_t) (own * SCOREBOARD_SLOT_SIZE));
+        page = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t) (own * stride));
         if (page == MAP_FAILED) {
                 int r = -errno;
 
@@ -68,8 +79,9 @@ static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
         }
 
         *scoreboard = (struct scoreboard){
-                .fd = fd,
-                .n_slots = size / SCOREBOARD_SLOT_SIZE,
+                .fd = -1,
+                .n_slots = size / stride,
+                .stride = stride,
                 .memory = memory,
                 .own = page,
         };
@@ -79,16 +91,15 @@ static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
 int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own) {
         int r = attach_memory(scoreboard, fd, own);
 
-        if (r < 0)
-                fd_close(fd);
+        fd_close(fd);
         return r;
 }
 
 void scoreboard_deinit(struct scoreboard *scoreboard) {
         if (scoreboard->memory)
-                (void) munmap(scoreboard->memory, scoreboard->n_slots * SCOREBOARD_SLOT_SIZE);
+                (void) munmap(scoreboard->memory, scoreboard->n_slots * scoreboard->stride);
         if (scoreboard->own)
-                (void) munmap(scoreboard->own, SCOREBOARD_SLOT_SIZE);
+                (void) munmap(scoreboard->own, scoreboard->stride);
         fd_close(scoreboard->fd);
         *scoreboard = (struct scoreboard) SCOREBOARD_NULL;
 }
@@ -96,7 +107,7 @@ void scoreboard_deinit(struct scoreboard *scoreboard) {
 struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index) {
         if (index >= scoreboard->n_slots)
                 return NULL;
-        return (struct slot *) (void *) (scoreboard->memory + index * SCOREBOARD_SLOT_SIZE);
+        return (struct slot *) (void *) (scoreboard->memory + index * scoreboard->stride);
 }
 
 /* Ends a string that came from another process and replaces what would garble a log line. */

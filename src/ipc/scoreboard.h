@@ -12,10 +12,9 @@
  * See scoreboard.c. */
 
 #define SCOREBOARD_VERSION    1U
-#define SCOREBOARD_SLOT_SIZE  8192U
 #define SCOREBOARD_ROUTE_SIZE 64U
 #define CRASH_FRAMES_MAX      64U
-#define SLOT_MAPS_MAX         32U
+#define SLOT_MAPS_MAX         64U
 
 enum slot_state {
         SLOT_EMPTY,
@@ -88,6 +87,7 @@ struct slot {
 struct scoreboard {
         int fd;
         size_t n_slots;
+        size_t stride;         /* whole pages */
         unsigned char *memory; /* all slots, read-only in a child */
         struct slot *own;      /* a child's own, writable */
 };
@@ -98,7 +98,8 @@ struct scoreboard {
 /* The master's side: makes the memfd and maps it. The master writes a slot only to clear it. */
 int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots);
 
-/* A child's side: maps the whole read-only and slot `own` writable. Takes over fd, also when it fails. */
+/* A child's side: maps the whole read-only and slot `own` writable, and closes fd in any case, so that no writable way to
+ * the other slots is left. */
 int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own);
 
 /* Unmaps and closes; harmless for SCOREBOARD_NULL. */

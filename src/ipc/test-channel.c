@@ -99,6 +99,18 @@ static void test_last_words_are_read_before_the_end(void **state) {
         assert_int_equal(fixture->closed, 0);
 }
 
+static void test_last_words_are_read_though_the_peer_has_not_read_ours(void **state) {
+        struct fixture *fixture = *state;
+
+        assert_int_equal(channel_send(fixture->channel, MESSAGE_DRAIN, NULL, 0), 0);
+        send_failed(fixture->peer, "farewell");
+        fixture->peer = fd_close(fixture->peer);
+        run_all(fixture);
+        assert_int_equal(fixture->n_messages, 1);
+        assert_string_equal(fixture->payload, "farewell");
+        assert_int_equal(fixture->closed, 0);
+}
+
 static void test_who_sends_rubbish_is_cut_off(void **state) {
         struct fixture *fixture = *state;
 
@@ -156,6 +168,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_messages_arrive_whole_and_in_order, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_last_words_are_read_before_the_end, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_last_words_are_read_though_the_peer_has_not_read_ours,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_who_sends_rubbish_is_cut_off, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_a_datagram_that_is_too_large_is_rubbish, set_up,
                                                 tear_down),

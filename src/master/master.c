@@ -16,8 +16,9 @@
 #include "master/service.h"
 #include "util/log.h"
 
-#define SLOTS_PER_WORKER 8 /* replaced ones are draining while others crash */
-#define SLOTS_SPARE      64
+/* As many as a reload may want, and more for those that are draining while others crash. Memory is taken only by slots
+ * that are used. */
+#define N_SLOTS (64U + 8U * CONFIG_WORKERS_MAX)
 
 static int dispatch_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info,
                                 void *userdata) {
@@ -47,12 +48,12 @@ static int set_up_signals(struct service *service) {
         (void) signal(SIGPIPE, SIG_IGN);
 
         for (size_t i = 0; i < ELEMENTSOF(stop_signals); i++) {
-                r = sd_event_add_signal(service->event, &service->signals[i], stop_signals[i],
+                r = sd_event_add_signal(service->event, &service->stop_signals[i], stop_signals[i],
                                         dispatch_stop_signal, service);
                 if (r < 0)
                         return log_error(r, "Failed to watch signals: %m");
         }
-        r = sd_event_add_signal(service->event, &service->signals[3], SIGHUP, dispatch_hangup, service);
+        r = sd_event_add_signal(service->event, &service->hangup, SIGHUP, dispatch_hangup, service);
         return r < 0 ? log_error(r, "Failed to watch signals: %m") : 0;
 }
 
@@ -83,13 +84,12 @@ static int set_up_positions(struct service *service, struct config *config) {
 }
 
 static int set_up_memory(struct service *service) {
-        size_t n_slots = SLOTS_SPARE + (size_t) service->current->n_workers * SLOTS_PER_WORKER;
         int r;
 
-        r = scoreboard_create(&service->scoreboard, n_slots);
+        r = scoreboard_create(&service->scoreboard, N_SLOTS);
         if (r < 0)
                 return log_error(r, "Failed to create the scoreboard: %m");
-        service->slots_used = calloc(n_slots, sizeof(*service->slots_used));
+        service->slots_used = calloc(N_SLOTS, sizeof(*service->slots_used));
         return service->slots_used ? 0 : log_oom();
 }
 
@@ -136,8 +136,10 @@ static void service_deinit(struct service *service) {
         sd_event_source_disable_unref(service->agent.timer);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->status_timer);
-        for (size_t i = 0; i < ELEMENTSOF(service->signals); i++)
-                sd_event_source_disable_unref(service->signals[i]);
+        for (size_t i = 0; i < ELEMENTSOF(service->stop_signals); i++)
+                sd_event_source_disable_unref(service->stop_signals[i]);
+        sd_event_source_disable_unref(service->hangup);
+        sd_event_source_disable_unref(service->sigchld);
         sd_event_unref(service->event);
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);

@@ -24,6 +24,7 @@
 #include "master/process.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define CRASH_RECORD_DELAY                                                                                  \
         (10 * USEC_PER_MSEC) /* the handler is still walking the stack when it announces */
@@ -75,7 +76,7 @@ _noreturn_ static void become_child(const struct process_options *options, const
                 _exit(EXIT_FAILURE);
 
         /* A copy for the last words, above all that is being arranged; exec closes it. */
-        channel_fd = fcntl(channel_fd, F_DUPFD_CLOEXEC, 512);
+        channel_fd = fcntl(channel_fd, F_DUPFD_CLOEXEC, HERITAGE_FLOOR(heritage));
         r = heritage_bequeath(heritage);
         if (r >= 0) {
                 execv(options->program, argv);
@@ -86,21 +87,6 @@ _noreturn_ static void become_child(const struct process_options *options, const
 }
 
 /* ---- In the master ---- */
-
-static void process_lost(struct process *process) {
-        process->state = PROCESS_LEAVING;
-        if (process->asked || process->announced)
-                return;
-        process->announced = true;
-        process->events.lost(process, process->events.userdata);
-}
-
-static int dispatch_crash_timer(sd_event_source *source, uint64_t when, void *userdata) {
-        struct process *process = userdata;
-
-        process->events.crashed(process, process->events.userdata);
-        return 0;
-}
 
 static int start_timer(struct process *process, sd_event_source **timer, usec_t span,
                        sd_event_time_handler_t handler) {
@@ -121,6 +107,34 @@ static int dispatch_kill(sd_event_source *source, uint64_t when, void *userdata)
                     process_name(process, name, sizeof(name)), process->pid);
         process_kill(process, SIGKILL);
         return 0;
+}
+
+/* It leaves, be it that we asked or that it must. Whatever it does then, it ends; one that hangs in its start has a timer
+ * for that already. */
+static void begin_leaving(struct process *process) {
+        process->state = PROCESS_LEAVING;
+        if (!process->overdue)
+                (void) start_timer(process, &process->timer, process->leave_timeout, dispatch_kill);
+}
+
+static void process_lost(struct process *process) {
+        if (process->state != PROCESS_LEAVING)
+                begin_leaving(process);
+        if (process->asked || process->announced)
+                return;
+        process->announced = true;
+        process->events.lost(process, process->events.userdata);
+}
+
+/* The crash handler announces itself before it has walked the stack. When it is not done yet, look again later. */
+static int dispatch_crash_timer(sd_event_source *source, uint64_t when, void *userdata) {
+        struct process *process = userdata;
+
+        process->events.crashed(process, process->events.userdata);
+        if (process->reported)
+                return 0;
+        process->crash_delay *= 2;
+        return start_timer(process, &process->crash_timer, process->crash_delay, dispatch_crash_timer);
 }
 
 /* SIGABRT first: the crash handler then says where it hangs. */
@@ -146,10 +160,12 @@ static void on_message(struct channel *channel, const struct message *message, v
                 break;
         case MESSAGE_FAILED:
                 free(process->failure);
-                process->failure = strndup(message->payload, message->size);
+                process->failure = text_fold(strndup(message->payload, message->size));
                 break;
         case MESSAGE_SUICIDE:
-                (void) start_timer(process, &process->crash_timer, CRASH_RECORD_DELAY, dispatch_crash_timer);
+                process->crash_delay = CRASH_RECORD_DELAY;
+                (void) start_timer(process, &process->crash_timer, process->crash_delay,
+                                   dispatch_crash_timer);
                 process_lost(process);
                 break;
         case MESSAGE_LEAVING:
@@ -161,13 +177,13 @@ static void on_message(struct channel *channel, const struct message *message, v
         }
 }
 
+/* Usually it has ended, and this is the first we hear of it. One that lives on without its channel is no use: it is asked
+ * to leave by the way that is left. */
 static void on_closed(struct channel *channel, int error, void *userdata) {
         struct process *process = userdata;
 
-        if (error == -EBADMSG) {
-                process->misbehaved = true;
-                process_kill(process, SIGKILL);
-        }
+        process->misbehaved = error == -EBADMSG;
+        process_kill(process, process->misbehaved ? SIGKILL : SIGTERM);
         process_lost(process);
 }
 
@@ -229,6 +245,7 @@ int process_spawn(struct process **ret, const struct process_options *options) {
                 .generation = heritage.generation,
                 .started = now_monotonic(),
                 .ready_timeout = options->ready_timeout,
+                .leave_timeout = options->leave_timeout,
                 .kill_timeout = options->kill_timeout,
                 .events = options->events,
                 .event = options->event,
@@ -276,14 +293,13 @@ int process_send(struct process *process, enum message_type type) {
         return channel_send(process->channel, type, NULL, 0);
 }
 
-void process_leave(struct process *process, enum message_type type, usec_t timeout) {
-        bool was_asked = process->asked;
-
+void process_leave(struct process *process, enum message_type type) {
+        if (process->asked)
+                return;
         process->asked = true;
-        process->state = PROCESS_LEAVING;
-        if (!was_asked)
-                (void) process_send(process, type);
-        (void) start_timer(process, &process->timer, timeout, dispatch_kill);
+        (void) process_send(process, type);
+        if (process->state != PROCESS_LEAVING)
+                begin_leaving(process);
 }
 
 void process_kill(struct process *process, int signal) {

@@ -59,6 +59,7 @@ struct process {
         char *failure;     /* why it could not start, in its own words */
 
         usec_t ready_timeout;
+        usec_t leave_timeout;
         usec_t kill_timeout;
         struct process_events events;
         sd_event *event; /* not owned */
@@ -66,6 +67,7 @@ struct process {
         sd_event_source *exit_source;
         sd_event_source *timer; /* not ready in time; not gone in time */
         sd_event_source *crash_timer;
+        usec_t crash_delay;
 };
 
 struct process_options {
@@ -73,8 +75,9 @@ struct process_options {
         enum process_role role;
         const char *program;             /* the path to exec */
         const struct heritage *heritage; /* without its channel, which is made here */
-        usec_t ready_timeout;
-        usec_t kill_timeout;
+        usec_t ready_timeout;            /* from the start to READY */
+        usec_t leave_timeout;            /* from the moment it begins to leave to its end */
+        usec_t kill_timeout;             /* from SIGABRT to SIGKILL */
         struct process_events events;
 };
 
@@ -86,8 +89,8 @@ struct process *process_free(struct process *process);
 
 int process_send(struct process *process, enum message_type type);
 
-/* Asks it to leave, by MESSAGE_DRAIN or MESSAGE_STOP; it is killed past `timeout`. */
-void process_leave(struct process *process, enum message_type type, usec_t timeout);
+/* Asks it to leave, by MESSAGE_DRAIN or MESSAGE_STOP; it is killed past its leave_timeout. */
+void process_leave(struct process *process, enum message_type type);
 
 /* Sends a signal to a process that has not ended. */
 void process_kill(struct process *process, int signal);

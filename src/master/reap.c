@@ -28,19 +28,39 @@ static bool is_ours(const struct service *service, pid_t pid) {
         return false;
 }
 
-/* Collects strangers that have ended. One of our own is left for its own watch, which looks at it next. */
-static int dispatch_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        struct service *service = userdata;
+/* Calls a function for each child that the kernel lists. Returns how many there were. */
+static unsigned int each_child(void (*function)(pid_t pid, const struct service *service),
+                               const struct service *service) {
+        _cleanup_free_ char *text = NULL;
+        unsigned int n = 0;
+        char path[64], *p, *end;
 
-        for (;;) {
-                siginfo_t status = {};
+        (void) snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+        if (fd_read_file(path, CHILDREN_SIZE_MAX, &text, NULL) < 0)
+                return 0;
+        for (p = text;; p = end, n++) {
+                unsigned long pid = strtoul(p, &end, 10);
 
-                if (waitid(P_ALL, 0, &status, WEXITED | WNOHANG | WNOWAIT) < 0 || status.si_pid == 0)
-                        return 0;
-                if (is_ours(service, status.si_pid))
-                        return 0;
-                (void) waitpid(status.si_pid, NULL, WNOHANG);
+                if (end == p)
+                        return n;
+                function((pid_t) pid, service);
         }
+}
+
+static void reap_stranger(pid_t pid, const struct service *service) {
+        if (!is_ours(service, pid))
+                (void) waitpid(pid, NULL, WNOHANG);
+}
+
+/* Collects the strangers that have ended; our own are left to their own watch. Each is asked for by itself: signals of
+ * several ends fall together, and the first dead child there is may be one of ours. */
+void reap_strangers(const struct service *service) {
+        (void) each_child(reap_stranger, service);
+}
+
+static int dispatch_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        reap_strangers(userdata);
+        return 0;
 }
 
 int reap_watch(struct service *service) {
@@ -48,32 +68,17 @@ int reap_watch(struct service *service) {
 
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return log_error(-errno, "Failed to become the subreaper: %m");
-        r = sd_event_add_signal(service->event, &service->signals[4], SIGCHLD, dispatch_sigchld, service);
+        r = sd_event_add_signal(service->event, &service->sigchld, SIGCHLD, dispatch_sigchld, service);
         return r < 0 ? log_error(r, "Failed to watch for children: %m") : 0;
 }
 
-/* Kills each child of ours. Returns whether there was one. */
-static bool kill_children(void) {
-        _cleanup_free_ char *text = NULL;
-        char path[64], *p, *end;
-        bool found = false;
-
-        (void) snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-        if (fd_read_file(path, CHILDREN_SIZE_MAX, &text, NULL) < 0)
-                return false;
-        for (p = text;; p = end) {
-                long pid = strtol(p, &end, 10);
-
-                if (end == p)
-                        return found;
-                (void) kill((pid_t) pid, SIGKILL);
-                (void) waitpid((pid_t) pid, NULL, 0);
-                found = true;
-        }
+static void kill_child(pid_t pid, const struct service *service) {
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
 }
 
 /* A child that is killed hands its own children to us: again, until there are none. */
 void reap_kill_all(void) {
-        for (unsigned int i = 0; i < ROUNDS_MAX && kill_children(); i++)
+        for (unsigned int i = 0; i < ROUNDS_MAX && each_child(kill_child, NULL) > 0; i++)
                 ;
 }

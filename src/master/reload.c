@@ -20,6 +20,7 @@
 #include "master/master.h"
 #include "master/service.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define LOSSES_MAX 3U
 
@@ -35,13 +36,6 @@ static struct process *find(struct service *service, enum process_role role, int
         return NULL;
 }
 
-static void dismiss(struct service *service, struct process *process) {
-        const struct config *config = service->current->config;
-
-        process_leave(process, MESSAGE_DRAIN,
-                      usec_add(config->worker.drain_timeout, config->worker.kill_timeout));
-}
-
 /* Everything that is not of this generation, or whose position it does not have, leaves. */
 static void dismiss_others(struct service *service, const struct generation *generation) {
         LIST_FOREACH(node, &service->processes) {
@@ -51,7 +45,7 @@ static void dismiss_others(struct service *service, const struct generation *gen
                         continue;
                 if (process->generation != generation->number ||
                     (process->role == PROCESS_WORKER && process->number >= (int) generation->n_workers))
-                        dismiss(service, process);
+                        process_leave(process, MESSAGE_DRAIN);
         }
 }
 
@@ -72,12 +66,36 @@ static void warn_listen(const struct service *service, const struct config *conf
                 log_warning(0, "[http] listen has changed: that takes effect when the service is restarted");
 }
 
+/* A budget that has other numbers begins anew. */
+static void update_budgets(struct service *service, const struct config *old) {
+        const struct config *new = service->current->config;
+
+        if (old->restart.limit == new->restart.limit && old->restart.interval == new->restart.interval)
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(service->budget); i++) {
+                struct pool_budget budget;
+
+                if (pool_budget_init(&budget, new->restart.limit, new->restart.interval) < 0) {
+                        log_oom();
+                        return;
+                }
+                pool_budget_deinit(&service->budget[i]);
+                service->budget[i] = budget;
+        }
+}
+
 static void succeed(struct service *service) {
         struct generation *old = service->current;
+        struct process *agent;
 
         service->current = service->next;
         service->next = NULL;
+        service_cancel_starts(service);
         dismiss_others(service, service->current);
+        agent = find(service, PROCESS_AGENT, -1, service->current->number, true);
+        if (agent)
+                (void) process_send(agent, MESSAGE_MUSTER_READY);
+        update_budgets(service, old->config);
         log_set_level(service->current->config->log.level);
         log_info("Reloaded: generation %" PRIu64 ", %u workers", service->current->number,
                  service->current->n_workers);
@@ -85,14 +103,18 @@ static void succeed(struct service *service) {
         finish(service);
 }
 
-/* The next position that has no worker of the new generation gets one. */
+/* One position after another gets a worker of the new generation; when all of those are ready, it is done. */
 static void roll(struct service *service) {
         const struct generation *next = service->next;
         int r;
 
         for (unsigned int i = 0; i < next->n_workers; i++) {
-                if (find(service, PROCESS_WORKER, (int) i, next->number, true))
+                const struct process *process = find(service, PROCESS_WORKER, (int) i, next->number, true);
+
+                if (process && process->state == PROCESS_READY)
                         continue;
+                if (process)
+                        return;
                 r = service_spawn(&service->workers[i], next);
                 if (r < 0)
                         reload_fail(service, "cannot start worker %u: %s", i, strerror(-r));
@@ -101,14 +123,25 @@ static void roll(struct service *service) {
         succeed(service);
 }
 
-/* A worker is ready: whoever of another generation has its place leaves. That is how a roll proceeds, and
- * how it is taken back. */
-void reload_on_ready(struct service *service, struct process *process) {
-        struct process *other;
+/* Whether a process has to make room for this one: while a generation is being tried it replaces the current one and not
+ * the other way round; what is neither is left over from a reload that failed. */
+static bool makes_room(const struct service *service, const struct process *other,
+                       const struct process *process) {
+        if (service->next && other->generation == service->next->number)
+                return false;
+        return process->generation != service->current->number || other->generation != process->generation;
+}
 
+/* A worker is ready: whoever has to make room for it leaves. That is how a roll proceeds, and how it is taken back. */
+void reload_on_ready(struct service *service, struct process *process) {
         if (process->role == PROCESS_WORKER)
-                while ((other = find(service, PROCESS_WORKER, process->number, process->generation, false)))
-                        dismiss(service, other);
+                LIST_FOREACH(node, &service->processes) {
+                        struct process *other = container_of(node, struct process, node);
+
+                        if (other != process && other->role == PROCESS_WORKER &&
+                            other->number == process->number && makes_room(service, other, process))
+                                process_leave(other, MESSAGE_DRAIN);
+                }
         if (service->next && process->generation == service->next->number)
                 roll(service);
 }
@@ -125,8 +158,22 @@ void reload_on_lost(struct service *service, struct process *process) {
                 roll(service);
 }
 
-/* The old generation takes its positions back. A worker that was rolled stays until its successor is ready,
- * which reload_on_ready() sees to; where the old worker is still there, the new one just leaves. */
+/* The current generation takes its positions back: those that were rolled get a worker of it again, and the newer one
+ * there leaves when that is ready (reload_on_ready()); where the current one is still there, the newer just leaves. */
+static void take_back(struct service *service, const struct generation *failed) {
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->generation != failed->number || process->state == PROCESS_LEAVING)
+                        continue;
+                if (process->role == PROCESS_AGENT || process->state != PROCESS_READY ||
+                    process->number >= (int) service->current->n_workers ||
+                    find(service, PROCESS_WORKER, process->number, service->current->number, true))
+                        process_leave(process, MESSAGE_DRAIN);
+        }
+        service_fill_positions(service);
+}
+
 void reload_fail(struct service *service, const char *format, ...) {
         struct generation *failed = service->next;
         va_list arguments;
@@ -137,27 +184,12 @@ void reload_fail(struct service *service, const char *format, ...) {
         n = vasprintf(&text, format, arguments);
         va_end(arguments);
         free(service->reload_failure);
-        service->reload_failure = n < 0 ? NULL : text;
+        service->reload_failure = n < 0 ? NULL : text_fold(text);
         log_error(0, "Reload failed: %s", service->reload_failure ?: "out of memory");
 
         service->next = NULL;
-        for (unsigned int i = 0; failed && i < failed->n_workers; i++) {
-                struct process *newer = find(service, PROCESS_WORKER, (int) i, failed->number, true);
-
-                if (!newer)
-                        continue;
-                if (i < service->current->n_workers &&
-                    !find(service, PROCESS_WORKER, (int) i, service->current->number, true) &&
-                    service_spawn(&service->workers[i], service->current) >= 0)
-                        continue;
-                dismiss(service, newer);
-        }
-        if (failed) {
-                struct process *agent = find(service, PROCESS_AGENT, -1, failed->number, true);
-
-                if (agent)
-                        dismiss(service, agent);
-        }
+        if (failed)
+                take_back(service, failed);
         generation_free(failed);
         finish(service);
 }

@@ -84,7 +84,7 @@ static const char *consequence(const struct crash_record *crash) {
 void report_crash(const struct process *process, const struct slot *slot) {
         const struct crash_record *crash = &slot->crash;
         struct report_fields *fields;
-        char name[32], signal[24], where[80] = "", frame[80] = "";
+        char name[32], signal[24], address[40] = "", where[80] = "", frame[80] = "";
 
         fields = malloc(sizeof(*fields));
         if (!fields) {
@@ -96,10 +96,11 @@ void report_crash(const struct process *process, const struct slot *slot) {
                 (void) snprintf(where, sizeof(where), " in %.64s", crash->route);
         if (crash->n_frames > 0)
                 (void) slot_format_address(slot, crash->frames[0], frame, sizeof(frame));
-        (void) log_fields(LOG_CRIT, 0, fields->list,
-                          "The %s (pid %d) crashed: %s at address 0x%" PRIx64 "%s%s%s%s",
+        if (crash->code > 0)
+                (void) snprintf(address, sizeof(address), " at address 0x%" PRIx64, crash->address);
+        (void) log_fields(LOG_CRIT, 0, fields->list, "The %s (pid %d) crashed: %s%s%s%s%s%s",
                           process_name(process, name, sizeof(name)), process->pid,
-                          signal_name(crash->signal, signal, sizeof(signal)), crash->address, where,
+                          signal_name(crash->signal, signal, sizeof(signal)), address, where,
                           frame[0] ? ", code at " : "", frame, consequence(crash));
         free(fields);
 }
@@ -142,7 +143,12 @@ void report_end(const struct process *process, const struct slot *slot, const si
 
         if (process->reported)
                 report_drain_end(process, slot, status);
-        else if (status->si_code != CLD_EXITED) {
+        else if (status->si_code != CLD_EXITED && status->si_status == SIGKILL &&
+                 slot->state == SLOT_DRAINING) {
+                if (!process->killed)
+                        log_warning(0, "The %s (pid %d) had not finished draining in time and was killed",
+                                    process_name(process, name, sizeof(name)), process->pid);
+        } else if (status->si_code != CLD_EXITED) {
                 if (!process->killed)
                         report_signal(process, slot, status->si_status);
         } else if (!process->failure &&

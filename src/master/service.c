@@ -24,6 +24,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
+#include "util/text.h"
 
 static const struct process_events events;
 
@@ -83,6 +84,7 @@ int service_spawn(struct position *position, const struct generation *generation
                 .program = service->program[position->role],
                 .heritage = &heritage,
                 .ready_timeout = config->worker.ready_timeout,
+                .leave_timeout = usec_add(config->worker.drain_timeout, config->worker.kill_timeout),
                 .kill_timeout = config->worker.kill_timeout,
                 .events = events,
         };
@@ -99,6 +101,8 @@ int service_spawn(struct position *position, const struct generation *generation
                 return r;
         }
         list_append(&service->processes, &process->node);
+        if (service->phase < PHASE_RUNNING)
+                status_starting(service);
         log_debug("Started %s %d, pid %d", worker ? "worker" : "agent", position->number, process->pid);
         return 0;
 }
@@ -106,11 +110,28 @@ int service_spawn(struct position *position, const struct generation *generation
 static void position_lost(struct position *position, usec_t pause);
 static int start_position(struct position *position);
 
+/* Whether a position of the current generation has nobody, and nobody on the way. */
+static bool is_wanted(const struct position *position) {
+        const struct generation *current = position->service->current;
+
+        if (position->role == PROCESS_WORKER && position->number >= (int) current->n_workers)
+                return false;
+        LIST_FOREACH(node, &position->service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role == position->role && process->number == position->number &&
+                    process->generation == current->number && process->state != PROCESS_LEAVING)
+                        return false;
+        }
+        return !position->timer;
+}
+
 static int dispatch_start(sd_event_source *source, uint64_t when, void *userdata) {
         struct position *position = userdata;
 
         position->timer = sd_event_source_disable_unref(position->timer);
-        (void) start_position(position);
+        if (is_wanted(position))
+                (void) start_position(position);
         return 0;
 }
 
@@ -169,14 +190,14 @@ static void log_limit(struct service *service, const struct position *position, 
                 usec_format(wait, text, sizeof(text)));
 }
 
-/* The position is empty: fill it after `pause`, or when the budget allows. */
+/* Fills the position, if there is need, after `pause` or when the budget allows. */
 static void position_lost(struct position *position, usec_t pause) {
         struct service *service = position->service;
         usec_t now = now_monotonic(), when;
         bool over;
         int r;
 
-        if (position->timer)
+        if (!is_wanted(position))
                 return;
         service->restarts++;
         when = pool_budget_spend(&service->budget[position->role], now, &over);
@@ -199,23 +220,16 @@ static void position_lost(struct position *position, usec_t pause) {
                 log_error(r, "Failed to wait for the next start: %m");
 }
 
-/* During the first start a lost worker is not replaced before another one has shown that starting can
- * succeed; then those that were lost meanwhile are. */
-static bool position_is_empty(const struct position *position) {
-        LIST_FOREACH(node, &position->service->processes) {
-                const struct process *process = container_of(node, struct process, node);
-
-                if (process->role == position->role && process->number == position->number &&
-                    process->state != PROCESS_LEAVING)
-                        return false;
-        }
-        return !position->timer;
+void service_fill_positions(struct service *service) {
+        position_lost(&service->agent, 0);
+        for (size_t i = 0; i < service->n_positions; i++)
+                position_lost(&service->workers[i], 0);
 }
 
-static void fill_positions(struct service *service) {
-        for (unsigned int i = 0; i < service->current->n_workers; i++)
-                if (position_is_empty(&service->workers[i]))
-                        position_lost(&service->workers[i], 0);
+void service_cancel_starts(struct service *service) {
+        service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
+        for (size_t i = 0; i < service->n_positions; i++)
+                service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
 }
 
 /* ---- What processes tell ---- */
@@ -252,12 +266,15 @@ static void on_ready(struct process *process, void *userdata) {
                 start_workers(service);
                 return;
         }
+        /* Those that were lost before one had shown that starting can succeed. */
         if (process->role == PROCESS_WORKER && !service->worker_was_ready) {
                 service->worker_was_ready = true;
-                fill_positions(service);
+                service_fill_positions(service);
         }
         if (service->phase == PHASE_RUNNING) {
-                (void) process_send(process, MESSAGE_MUSTER_READY);
+                /* The agent of the next generation stands by until it is the current one. */
+                if (process->role == PROCESS_WORKER || process->generation == service->current->number)
+                        (void) process_send(process, MESSAGE_MUSTER_READY);
                 reload_on_ready(service, process);
                 if (!service->next)
                         status_running(service);
@@ -302,7 +319,6 @@ static void report_once(struct service *service, struct process *process, const 
         if (process->reported || !has_crashed(process, slot))
                 return;
         process->reported = true;
-        service->crashes++;
         report_crash(process, slot);
 }
 
@@ -320,7 +336,7 @@ static bool start_has_failed(struct service *service, const struct process *proc
                              const siginfo_t *status) {
         _cleanup_free_ char *reason = NULL;
 
-        if (service->phase > PHASE_WORKERS || service->worker_was_ready)
+        if (service->phase > PHASE_WORKERS || service->worker_was_ready || process->was_ready)
                 return false;
         if (process->role == PROCESS_WORKER && service_count(service, PROCESS_WORKER, PROCESS_STARTING) > 0)
                 return false;
@@ -329,23 +345,19 @@ static bool start_has_failed(struct service *service, const struct process *proc
         return true;
 }
 
-/* A process of the next generation that never became ready ends the reload. */
-static void check_reload(struct service *service, const struct process *process, const struct slot *slot,
+/* One that never became ready: that ends a first start or a reload, or is a loss like others. */
+static void on_not_ready(struct service *service, const struct process *process, const struct slot *slot,
                          const siginfo_t *status) {
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
         _cleanup_free_ char *reason = NULL;
 
-        if (!service->next || process->generation != service->next->number || process->was_ready)
+        if (start_has_failed(service, process, slot, status))
                 return;
         reason = report_start_failure(process, slot, status);
-        reload_fail(service, "%s", reason ?: "out of memory");
-}
-
-static void log_not_ready(const struct process *process, const struct slot *slot, const siginfo_t *status) {
-        _cleanup_free_ char *reason = report_start_failure(process, slot, status);
-        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
-
-        if (reason)
-                (void) log_fields(LOG_ERR, 0, fields, "Start failed: %s", reason);
+        if (service->next && process->generation == service->next->number)
+                reload_fail(service, "%s", reason ?: "out of memory");
+        else
+                (void) log_fields(LOG_ERR, 0, fields, "Start failed: %s", reason ?: "out of memory");
 }
 
 static void on_gone(struct process *process, const siginfo_t *status, void *userdata) {
@@ -355,14 +367,12 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         read_slot(service, process, &slot);
         report_once(service, process, &slot);
         report_end(process, &slot, status);
-        if (!service_is_stopping(service) && !start_has_failed(service, process, &slot, status) &&
-            (process->failure || process->overdue))
-                log_not_ready(process, &slot, status);
-        if (!service_is_stopping(service))
-                check_reload(service, process, &slot, status);
+        if (!service_is_stopping(service) && !process->was_ready && !process->asked)
+                on_not_ready(service, process, &slot, status);
 
         slot_release(service, process->slot);
         process_free(process);
+        reap_strangers(service);
         if (service_is_stopping(service))
                 service_proceed_stop(service);
         else if (service->phase == PHASE_RUNNING && !service->next)
@@ -389,10 +399,14 @@ void service_fail(struct service *service, int exit_status, const char *format, 
         n = vasprintf(&text, format, arguments);
         va_end(arguments);
         if (n >= 0) {
-                const char *const fields[] = { LOG_FIELD_ID(LOG_ID_START_FAILED), NULL };
+                const char *const fields[] = {
+                        exit_status == MASTER_EXIT_LIMIT ? LOG_FIELD_ID(LOG_ID_RESTART_LIMIT)
+                                                         : LOG_FIELD_ID(LOG_ID_START_FAILED),
+                        NULL,
+                };
 
                 free(service->failure);
-                service->failure = text;
+                service->failure = text_fold(text);
                 (void) log_fields(LOG_ERR, 0, fields, "%s", text);
         }
         service->exit_status = exit_status;

@@ -52,14 +52,13 @@ struct service {
         size_t n_positions; /* of workers: the most any generation had */
         struct list processes;
         struct pool_budget budget[2]; /* by process_role */
-        bool limit_logged;
 
         bool worker_was_ready; /* any, ever */
         uint64_t restarts;
-        uint64_t crashes;
         uint64_t requests_gone;  /* answered by processes that have ended */
-        uint64_t requests_shown; /* at the last status line */
+        uint64_t requests_shown; /* at the last look */
         usec_t shown_at;
+        uint64_t rate; /* requests per second before it */
         char *failure; /* why the service gives up */
         uint64_t n_reloads;
         unsigned int reload_losses; /* ready workers of the next generation that were lost */
@@ -67,9 +66,12 @@ struct service {
         char *reload_failure;       /* why the last one failed, or NULL */
         int exit_status;
 
+        bool hurried; /* told to stop twice */
         sd_event_source *stop_timer;
         sd_event_source *status_timer;
-        sd_event_source *signals[5];
+        sd_event_source *stop_signals[3];
+        sd_event_source *hangup;
+        sd_event_source *sigchld;
 };
 
 /* generation.c: configurations. */
@@ -79,9 +81,13 @@ struct generation *generation_free(struct generation *generation);
 /* service.c: the pool of processes. */
 int service_spawn(struct position *position, const struct generation *generation);
 int service_start_agent(struct service *service);
+void service_fill_positions(struct service *service);
 int service_reserve_positions(struct service *service, size_t n);
 void service_fail(struct service *service, int exit_status, const char *format, ...) _printf_(3, 4);
 unsigned int service_count(const struct service *service, enum process_role role, enum process_state state);
+
+/* Cancels every start that is waiting for its time. */
+void service_cancel_starts(struct service *service);
 
 /* stop.c: the orderly end. */
 bool service_is_stopping(const struct service *service);
@@ -105,4 +111,5 @@ int status_watch(struct service *service);
 
 /* reap.c: descendants that are not children of ours by birth. */
 int reap_watch(struct service *service);
+void reap_strangers(const struct service *service);
 void reap_kill_all(void);

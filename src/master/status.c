@@ -16,7 +16,7 @@
 #include "util/log.h"
 
 #define STATUS_PERIOD (3 * USEC_PER_SEC)
-#define EXTEND_MARGIN (5 * USEC_PER_SEC)
+#define EXTEND_MARGIN (POOL_BACKOFF_MAX + 5 * USEC_PER_SEC) /* a start may have to wait for the budget */
 
 static uint64_t requests_total(const struct service *service) {
         uint64_t total = service->requests_gone;
@@ -40,32 +40,40 @@ static unsigned int workers_ready(const struct service *service) {
         return MIN(service_count(service, PROCESS_WORKER, PROCESS_READY), service->current->n_workers);
 }
 
-static void format_running(struct service *service, char *buffer, size_t size) {
-        uint64_t requests = requests_total(service);
+/* Over the whole period between two looks, so that the figure means something. */
+static void measure_rate(struct service *service) {
+        uint64_t requests = requests_total(service), more = 0;
         usec_t now = now_monotonic(), span = now - service->shown_at;
-        uint64_t rate = 0;
 
-        if (service->shown_at > 0 && span > 0 && requests > service->requests_shown)
-                rate = ((requests - service->requests_shown) * USEC_PER_SEC + span / 2) / span;
+        if (requests > service->requests_shown)
+                more = requests - service->requests_shown;
+        if (service->shown_at > 0 && span > 0)
+                service->rate = (more * USEC_PER_SEC + span / 2) / span;
         service->requests_shown = requests;
         service->shown_at = now;
-        (void) snprintf(buffer, size,
-                        "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
-                        workers_ready(service), service->current->n_workers, service->restarts, rate,
-                        service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
+}
+
+static void format_running(const struct service *service, char *buffer, size_t size) {
         if (service->reload_failure)
                 (void) snprintf(buffer, size, "STATUS=Reload failed: %s", service->reload_failure);
+        else
+                (void) snprintf(buffer, size,
+                                "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
+                                workers_ready(service), service->current->n_workers, service->restarts,
+                                service->rate,
+                                service_count(service, PROCESS_AGENT, PROCESS_READY) ? ""
+                                                                                     : ", agent missing");
 }
 
 void status_running(struct service *service) {
-        char status[160];
+        char status[512];
 
         format_running(service, status, sizeof(status));
         (void) sd_notify(0, status);
 }
 
 void status_ready(struct service *service) {
-        char status[160];
+        char status[512];
 
         format_running(service, status, sizeof(status));
         (void) sd_notifyf(0, "READY=1\n%s", status);
@@ -87,6 +95,7 @@ void status_reloading(struct service *service) {
 static int dispatch_status(sd_event_source *source, uint64_t when, void *userdata) {
         struct service *service = userdata;
 
+        measure_rate(service);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
         (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));

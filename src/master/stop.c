@@ -17,7 +17,7 @@ static void leave_all(struct service *service, enum process_role role) {
                 struct process *process = container_of(node, struct process, node);
 
                 if (process->role == role)
-                        process_leave(process, MESSAGE_STOP, USEC_NEVER);
+                        process_leave(process, MESSAGE_STOP);
         }
 }
 
@@ -37,9 +37,13 @@ void service_proceed_stop(struct service *service) {
                 (void) sd_event_exit(service->event, service->exit_status);
 }
 
-static void kill_all(struct service *service) {
-        LIST_FOREACH(node, &service->processes)
-                process_kill(container_of(node, struct process, node), SIGKILL);
+static void kill_all(struct service *service, enum process_role role) {
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->role == role)
+                        process_kill(process, SIGKILL);
+        }
 }
 
 static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *userdata) {
@@ -48,14 +52,18 @@ static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *u
 
         log_warning(0, "Not everything has ended within stop_timeout (%s), killing the rest",
                     usec_format(service->current->config->muster.stop_timeout, timeout, sizeof(timeout)));
-        kill_all(service);
+        kill_all(service, PROCESS_WORKER);
+        kill_all(service, PROCESS_AGENT);
         return 0;
 }
 
-static void cancel_starts(struct service *service) {
-        service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
-        for (size_t i = 0; i < service->n_positions; i++)
-                service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
+/* A second signal: no more waiting for requests, but the agent has nothing to do with them. A third: for nothing. */
+static void hurry(struct service *service) {
+        log_notice("Told to stop again, not waiting for %s", service->hurried ? "anything" : "requests");
+        kill_all(service, PROCESS_WORKER);
+        if (service->hurried)
+                kill_all(service, PROCESS_AGENT);
+        service->hurried = true;
 }
 
 void service_stop(struct service *service) {
@@ -63,12 +71,11 @@ void service_stop(struct service *service) {
         int r;
 
         if (service_is_stopping(service)) {
-                log_notice("Told to stop again, not waiting for requests");
-                kill_all(service);
+                hurry(service);
                 return;
         }
         service->phase = PHASE_STOPPING;
-        cancel_starts(service);
+        service_cancel_starts(service);
         leave_all(service, PROCESS_WORKER);
         status_stopping(service);
         r = sd_event_add_time(service->event, &service->stop_timer, CLOCK_MONOTONIC, end, USEC_PER_MSEC,

@@ -25,12 +25,12 @@ int log_fullv(int level, int error, const char *format, va_list arguments) _prin
 /* One line with structured fields: `fields` is a NULL-terminated array of "KEY=value" strings. */
 int log_fields(int level, int error, const char *const *fields, const char *format, ...) _printf_(4, 5);
 
-#define log_debug(...)            log_full(LOG_DEBUG, 0, __VA_ARGS__)
-#define log_info(...)             log_full(LOG_INFO, 0, __VA_ARGS__)
-#define log_notice(...)           log_full(LOG_NOTICE, 0, __VA_ARGS__)
-#define log_warning(error, ...)   log_full(LOG_WARNING, error, __VA_ARGS__)
-#define log_error(error, ...)     log_full(LOG_ERR, error, __VA_ARGS__)
-#define log_oom()                 log_full(LOG_ERR, -ENOMEM, "Out of memory")
+#define log_debug(...)          log_full(LOG_DEBUG, 0, __VA_ARGS__)
+#define log_info(...)           log_full(LOG_INFO, 0, __VA_ARGS__)
+#define log_notice(...)         log_full(LOG_NOTICE, 0, __VA_ARGS__)
+#define log_warning(error, ...) log_full(LOG_WARNING, error, __VA_ARGS__)
+#define log_error(error, ...)   log_full(LOG_ERR, error, __VA_ARGS__)
+#define log_oom()               log_full(LOG_ERR, -ENOMEM, "Out of memory")
 
 /* The names "emerg" … "debug" of the levels; -EINVAL for another name. */
 int log_level_parse(const char *name);

@@ -19,7 +19,8 @@
 #include "util/time.h"
 #include "worker/loop.h"
 
-#define EVENTS_PER_TURN 16
+#define EVENTS_PER_TURN     16
+#define DISPATCHES_PER_TURN 16 /* of sd-event, so that busy timers leave room for requests */
 
 struct loop {
         struct muster *muster;      /* not owned */
@@ -67,7 +68,7 @@ int loop_listen(struct loop *loop) {
         return http_server_listen(loop->server, loop->epoll_fd);
 }
 
-/* Runs what sd-event has ready, and leaves it prepared. */
+/* Runs what sd-event has ready, and leaves it prepared, unless there is more of it than is good for a turn. */
 static int pump_events(struct loop *loop) {
         sd_event *event = loop->muster->event;
         int r;
@@ -80,18 +81,19 @@ static int pump_events(struct loop *loop) {
                 if (r < 0)
                         return r;
         }
-        for (;;) {
+        for (unsigned int i = 0; i < DISPATCHES_PER_TURN; i++) {
                 loop->muster->event_changed = false;
                 r = sd_event_prepare(event);
                 if (r < 0)
                         return r;
-                if (r == 0)
+                if (r == 0) {
+                        loop->prepared = true;
                         break;
+                }
                 r = sd_event_dispatch(event);
                 if (r < 0)
                         return r;
         }
-        loop->prepared = true;
         return 0;
 }
 
@@ -111,7 +113,7 @@ int loop_turn(struct loop *loop) {
         struct epoll_event events[EVENTS_PER_TURN];
         bool readable = false;
         usec_t now;
-        int n, r;
+        int n, r, timeout;
 
         if (!loop->prepared || loop->muster->event_changed) {
                 r = pump_events(loop);
@@ -120,8 +122,8 @@ int loop_turn(struct loop *loop) {
         }
 
         now = now_monotonic();
-        n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN,
-                       timeout_until(http_server_next(loop->server), now));
+        timeout = loop->prepared ? timeout_until(http_server_next(loop->server), now) : 0;
+        n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout);
         if (n < 0 && errno != EINTR)
                 return -errno;
         now = now_monotonic();

@@ -78,9 +78,11 @@ static void worker_leave(struct child *child, void *userdata) {
         struct worker *worker = userdata;
         usec_t drain = child_config(child)->worker.drain_timeout;
 
-        log_debug("Draining");
-        if (worker->server)
-                http_server_drain(worker->server, usec_add(now_monotonic(), drain));
+        if (!worker->server)
+                return;
+        log_debug("Draining %u connections, %u requests in flight", http_server_connections(worker->server),
+                  http_server_in_flight(worker->server));
+        http_server_drain(worker->server, usec_add(now_monotonic(), drain));
 }
 
 static void worker_fault(struct muster *muster, const struct guard_context *context, int signal) {
