@@ -40,7 +40,7 @@ static void agent_leave(struct child *child, void *userdata) {
 static void log_fault(const struct slot *slot, const struct guard_context *context, int signal) {
         char pid[40], name[64], address[64], route[96], frames[2048], backtrace[2100];
         const char *const fields[] = {
-                LOG_FIELD_ID(LOG_ID_AGENT_FAULT), name, address, route, backtrace, NULL
+                LOG_FIELD_ID(LOG_ID_AGENT_FAULT), pid, name, address, route, backtrace, NULL
         };
 
         (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", getpid());

@@ -23,7 +23,7 @@
 #include "util/log.h"
 #include "util/log-id.h"
 
-#define CONFIG_SIZE_MAX  (1024U * 1024U)
+#define CONFIG_SIZE_MAX  ((size_t) 1024 * 1024)
 #define HEARTBEAT_PERIOD USEC_PER_SEC
 #define OVERRIDES_MAX    64
 

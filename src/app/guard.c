@@ -47,7 +47,7 @@
 #include "ipc/channel.h"
 #include "util/macro.h"
 
-#define STACK_SIZE (128U * 1024U)
+#define STACK_SIZE ((size_t) 128 * 1024)
 #define CORES_MAX  16U /* dumps that are being written at a time; a fault beyond that gets none */
 
 static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP };

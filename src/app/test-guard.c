@@ -104,12 +104,13 @@ static void overflow(void *argument) {
         (void) recurse(NULL);
 }
 
-static void call_abort(void *argument) {
+_noreturn_ static void call_abort(void *argument) {
         abort();
 }
 
+static volatile int zero;
+
 static void divide(void *argument) {
-        volatile int zero = 0;
         volatile int result = 7 / zero;
 
         (void) result;
@@ -121,7 +122,7 @@ static void raise_it(void *argument) {
 
 /* ---- Promises ---- */
 
-static void child_no_fault(void) {
+_noreturn_ static void child_no_fault(void) {
         setup(options());
         _exit(guard_run(&context, nothing, NULL) == 0 && !guard_faulted() ? 0 : 1);
 }
@@ -131,7 +132,7 @@ static void test_without_a_fault_nothing_happens(void **state) {
         assert_int_equal(slot->crash.stage, CRASH_NONE);
 }
 
-static void child_bad_pointer(void) {
+_noreturn_ static void child_bad_pointer(void) {
         setup(options());
         _exit(guard_run(&context, bad_pointer, NULL) == SIGSEGV && guard_faulted() ? 0 : 1);
 }
@@ -153,7 +154,7 @@ static void test_the_first_frame_is_the_faulting_function(void **state) {
         assert_in_range(slot->crash.frames[0], start, start + 256);
 }
 
-static void child_nowhere(void) {
+_noreturn_ static void child_nowhere(void) {
         setup(options());
         _exit(guard_run(&context, call_nowhere, NULL) == SIGSEGV ? 0 : 1);
 }
@@ -166,7 +167,7 @@ static void test_a_jump_to_nowhere_still_names_its_caller(void **state) {
         assert_in_range(slot->crash.frames[1], start, start + 256);
 }
 
-static void child_overflow(void) {
+_noreturn_ static void child_overflow(void) {
         setup(options());
         _exit(guard_run(&context, overflow, NULL) == SIGSEGV ? 0 : 1);
 }
@@ -176,7 +177,7 @@ static void test_a_stack_overflow_is_survived(void **state) {
         assert_int_equal(slot->crash.stage, CRASH_DRAINING);
 }
 
-static void child_abort(void) {
+_noreturn_ static void child_abort(void) {
         setup(options());
         _exit(guard_run(&context, call_abort, NULL) == SIGABRT ? 0 : 1);
 }
@@ -185,7 +186,7 @@ static void test_abort_can_be_jumped_out_of(void **state) {
         assert_exits(in_child(child_abort), 0);
 }
 
-static void child_divide(void) {
+_noreturn_ static void child_divide(void) {
         setup(options());
         _exit(guard_run(&context, divide, NULL) == SIGFPE ? 0 : 1);
 }
@@ -197,7 +198,7 @@ static void test_a_division_by_zero_is_caught(void **state) {
         assert_exits(in_child(child_no_fault), 0);
 }
 
-static void child_every_signal(void) {
+_noreturn_ static void child_every_signal(void) {
         static int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP };
         struct guard_options o = options();
 
@@ -220,7 +221,7 @@ static void inner(void *argument) {
         *(int *) argument = 1;
 }
 
-static void child_nested(void) {
+_noreturn_ static void child_nested(void) {
         int reached = 0;
 
         setup(options());
@@ -292,7 +293,7 @@ static void test_a_fault_on_another_thread_kills(void **state) {
         assert_int_equal(slot->crash.guarded, 0);
 }
 
-static void child_deadline(void) {
+_noreturn_ static void child_deadline(void) {
         struct guard_options o = options();
 
         o.deadline = 50 * USEC_PER_MSEC;

@@ -102,8 +102,8 @@ const struct config_key config_table[] = {
           .allowed = "up to 256 visible ASCII characters with spaces between them, or nothing",
           .help = "The Server header of every answer. Empty sends none." },
 
-        { "worker", "workers", CONFIG_UINT, .fallback = "auto", .min = 1, .max = CONFIG_WORKERS_MAX, .word = "auto",
-          .word_value = 0, .reloadable = true, FIELD(worker.workers),
+        { "worker", "workers", CONFIG_UINT, .fallback = "auto", .min = 1, .max = CONFIG_WORKERS_MAX,
+          .word = "auto", .word_value = 0, .reloadable = true, FIELD(worker.workers),
           .help = "How many workers there are. auto takes the CPUs that are really available: the least of "
                   "the affinity, the CPU quota and the online CPUs." },
         { "worker", "ready_timeout", CONFIG_DURATION, .fallback = "30s", .min = 100 * MSEC, .max = HOUR,

@@ -18,7 +18,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-#define CHILDREN_SIZE_MAX (1024U * 1024U)
+#define CHILDREN_SIZE_MAX ((size_t) 1024 * 1024)
 #define ROUNDS_MAX        1000
 
 static bool is_ours(const struct service *service, pid_t pid) {

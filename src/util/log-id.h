@@ -11,4 +11,4 @@
 #define LOG_ID_KILLED        "e04b9f3172d64c58938cf5a60d7b21ea"
 
 /* "MESSAGE_ID=…" for log_fields(). */
-#define LOG_FIELD_ID(id) "MESSAGE_ID=" id
+#define LOG_FIELD_ID(id) ("MESSAGE_ID=" id)
