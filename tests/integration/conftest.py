@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The fixture of all integration tests: `service`, which starts a real master and leaves nothing behind."""
+
+import os
+import shutil
+import tempfile
+import pathlib
+
+import pytest
+
+from muster import Service
+
+
+@pytest.fixture
+def directory():
+    """A short path, as Unix sockets want it, that every user may enter."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="muster-"))
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def start(directory):
+    """Starts services and does not wait: start(config, **keywords of Service)."""
+    services = []
+
+    def make(config=None, **keywords):
+        keywords.setdefault("name", f"test{len(services)}")
+        services.append(Service(directory, config, **keywords))
+        return services[-1]
+
+    yield make
+    left = []
+    for service in services:
+        left += service.close()
+        print(f"--- log of {service.name}, ended with {service.process.returncode}")
+        print(service.log.text())
+        print(f"--- notifications of {service.name}")
+        print("\n".join(str(dict(message)) for message in service.notify.all()))
+    assert not left, "left behind: " + ", ".join(left)
+
+
+@pytest.fixture
+def service(start):
+    """Starts services and waits until they are ready."""
+
+    def make(config=None, **keywords):
+        return start(config, **keywords).ready()
+
+    return make
