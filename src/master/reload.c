@@ -58,24 +58,24 @@ static void finish(struct service *service) {
 }
 
 static void warn_listen(const struct service *service, const struct config *config) {
-        char *const *old = service->current->config->http.listen, *const *new = config->http.listen;
+        char *const *before = service->current->config->http.listen, *const *after = config->http.listen;
 
-        while (*old && *new &&streq(*old, *new))
-                old++, new ++;
-        if (*old || *new)
+        for (; *before && *after && streq(*before, *after); before++)
+                after++;
+        if (*before || *after)
                 log_warning(0, "[http] listen has changed: that takes effect when the service is restarted");
 }
 
 /* A budget that has other numbers begins anew. */
 static void update_budgets(struct service *service, const struct config *old) {
-        const struct config *new = service->current->config;
+        const struct config *config = service->current->config;
 
-        if (old->restart.limit == new->restart.limit && old->restart.interval == new->restart.interval)
+        if (old->restart.limit == config->restart.limit && old->restart.interval == config->restart.interval)
                 return;
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++) {
                 struct pool_budget budget;
 
-                if (pool_budget_init(&budget, new->restart.limit, new->restart.interval) < 0) {
+                if (pool_budget_init(&budget, config->restart.limit, config->restart.interval) < 0) {
                         log_oom();
                         return;
                 }

@@ -17,11 +17,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
-
 #include "master/report.h"
 #include "master/service.h"
-#include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
 #include "util/text.h"
