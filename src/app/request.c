@@ -47,7 +47,7 @@ static struct request_timer *request_timer_free(struct request_timer *timer) {
         return NULL;
 }
 
-static void request_cancel_timers(struct muster_request *request) {
+void request_cancel_timers(struct muster_request *request) {
         while (!list_empty(&request->timers))
                 request_timer_free(container_of(request->timers.next, struct request_timer, node));
 }
@@ -205,25 +205,32 @@ const struct sockaddr *muster_request_peer_address(const struct muster_request *
         return load_peer((struct muster_request *) request);
 }
 
-const char *muster_request_peer(struct muster_request *request) {
-        const struct sockaddr *peer = load_peer(request);
-        char address[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 16];
+_Static_assert(PEER_TEXT_SIZE >= INET6_ADDRSTRLEN + sizeof("[]:65535"), "an address and a port must fit");
 
-        if (request->peer_text)
-                return request->peer_text;
+const char *request_format_peer(const struct sockaddr *peer, char buffer[PEER_TEXT_SIZE]) {
+        char address[INET6_ADDRSTRLEN] = "";
+
         if (peer && peer->sa_family == AF_INET) {
                 const struct sockaddr_in *in = (const struct sockaddr_in *) (const void *) peer;
 
                 (void) inet_ntop(AF_INET, &in->sin_addr, address, sizeof(address));
-                (void) snprintf(text, sizeof(text), "%s:%u", address, ntohs(in->sin_port));
+                (void) snprintf(buffer, PEER_TEXT_SIZE, "%s:%u", address, ntohs(in->sin_port));
         } else if (peer && peer->sa_family == AF_INET6) {
                 const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) (const void *) peer;
 
                 (void) inet_ntop(AF_INET6, &in6->sin6_addr, address, sizeof(address));
-                (void) snprintf(text, sizeof(text), "[%s]:%u", address, ntohs(in6->sin6_port));
+                (void) snprintf(buffer, PEER_TEXT_SIZE, "[%s]:%u", address, ntohs(in6->sin6_port));
         } else
                 return peer && peer->sa_family == AF_UNIX ? "unix" : "unknown";
-        request->peer_text = arena_strdup(&request->arena, text);
+        return buffer;
+}
+
+const char *muster_request_peer(struct muster_request *request) {
+        char buffer[PEER_TEXT_SIZE];
+
+        if (!request->peer_text)
+                request->peer_text =
+                        arena_strdup(&request->arena, request_format_peer(load_peer(request), buffer));
         return request->peer_text ? request->peer_text : "unknown";
 }
 
@@ -243,10 +250,9 @@ struct MHD_Connection *muster_request_connection(const struct muster_request *re
         return request->ops->connection(request);
 }
 
-int request_detach(struct muster_request *request) {
+void request_detach(struct muster_request *request) {
         load_headers(request);
         (void) load_peer(request);
-        return request->headers.loaded ? 0 : -ENOMEM;
 }
 
 /* ---- Answering later ---- */

@@ -39,7 +39,7 @@ struct request_fields {
 struct request_ops {
         /* Copies all header fields into the request's arena. 0 or -ENOMEM. */
         int (*load_headers)(struct muster_request *request, struct request_fields *ret);
-        /* A request that was parked is answered: note it down, so that the loop sends the answer. */
+        /* A request is answered: if it was parked, note it down, so that the loop sends the answer. */
         void (*answered)(struct muster_request *request);
         /* The peer, NULL when it is gone. */
         const struct sockaddr *(*peer)(const struct muster_request *request, socklen_t *ret_size);
@@ -85,6 +85,13 @@ void request_reset(struct muster_request *request);
  * Returns 0 or the signal. */
 int request_run(struct muster_request *request, muster_handler_t handler);
 
-/* Makes what the application may still look at independent of the connection, which is about to go.
- * Returns 0 or -ENOMEM. */
-int request_detach(struct muster_request *request);
+/* Makes what the application may still look at independent of the connection, which is about to go. What there
+ * is no memory for is missing from then on. */
+void request_detach(struct muster_request *request);
+
+/* Ends the timers of muster_request_after(). */
+void request_cancel_timers(struct muster_request *request);
+
+/* Writes an address as muster_request_peer() gives it. Returns the text, which may be static. */
+#define PEER_TEXT_SIZE 64
+const char *request_format_peer(const struct sockaddr *peer, char buffer[PEER_TEXT_SIZE]);

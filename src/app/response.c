@@ -54,6 +54,11 @@ static bool is_field_value(const char *text) {
         return true;
 }
 
+/* Whether nothing but blanks is there, which as a value is nothing. */
+static bool is_blank(const char *text) {
+        return text[strspn(text, " \t")] == '\0';
+}
+
 /* What frames the message, or is added by the server itself. */
 static bool is_reserved(const char *name) {
         static const char *const reserved[] = { "Date",       "Server",           "Content-Length",
@@ -73,7 +78,8 @@ int muster_response_header(struct muster_request *request, const char *name, con
 
         if (request->state == REQUEST_ANSWERED)
                 return -EALREADY;
-        if (!name || !value || !is_token(name) || !is_field_value(value) || is_reserved(name))
+        if (!name || !value || !is_token(name) || !is_field_value(value) || is_blank(value) ||
+            is_reserved(name))
                 return -EINVAL;
         size = strlen(name) + strlen(value) + 4; /* ": " and CR LF */
         if (size > RESPONSE_HEADERS_MAX_SIZE - response->headers_size)
@@ -115,8 +121,23 @@ static int respond_end(struct muster_request *request, enum response_kind kind, 
         response->bytes = bytes;
         response->size = size;
         request->state = REQUEST_ANSWERED;
+        request_cancel_timers(request);
         if (request->parked)
                 request->ops->answered(request);
+        return 0;
+}
+
+/* The Content-Type to send: what the application says, or the usual one where that is nothing. */
+static int choose_type(const struct muster_request *request, const char *type, const char *usual,
+                       const char **ret) {
+        *ret = usual;
+        if (!type || is_blank(type))
+                return 0;
+        if (!is_field_value(type))
+                return -EINVAL;
+        if (strlen(type) > RESPONSE_HEADERS_MAX_SIZE - request->response.headers_size)
+                return -E2BIG;
+        *ret = type;
         return 0;
 }
 
@@ -166,7 +187,7 @@ int muster_respond_text(struct muster_request *request, unsigned int status, con
 
 int muster_respond_bytes(struct muster_request *request, unsigned int status, const char *type,
                          const void *bytes, size_t size) {
-        const char *copied_type = TYPE_BYTES;
+        const char *copied_type;
         void *copy;
         int r;
 
@@ -175,11 +196,10 @@ int muster_respond_bytes(struct muster_request *request, unsigned int status, co
                 return r;
         if (size > 0 && !bytes)
                 return -EINVAL;
-        if (type) {
-                if (!is_field_value(type))
-                        return -EINVAL;
-                copied_type = arena_strdup(&request->arena, type);
-        }
+        r = choose_type(request, type, TYPE_BYTES, &type);
+        if (r < 0)
+                return r;
+        copied_type = arena_strdup(&request->arena, type);
         copy = arena_alloc(&request->arena, size);
         if (!copied_type || !copy)
                 return -ENOMEM;
@@ -195,10 +215,12 @@ int muster_respond_static(struct muster_request *request, unsigned int status, c
         r = respond_begin(request, status);
         if (r < 0)
                 return r;
-        if ((size > 0 && !bytes) || (type && !is_field_value(type)))
+        if (size > 0 && !bytes)
                 return -EINVAL;
-        return respond_end(request, RESPONSE_STATIC, status, type ? type : TYPE_BYTES, bytes ? bytes : "",
-                           size);
+        r = choose_type(request, type, TYPE_BYTES, &type);
+        if (r < 0)
+                return r;
+        return respond_end(request, RESPONSE_STATIC, status, type, bytes ? bytes : "", size);
 }
 
 int muster_respond_json(struct muster_request *request, unsigned int status, const char *json) {
@@ -212,7 +234,8 @@ int muster_respond_status(struct muster_request *request, unsigned int status) {
         size_t size;
 
         text = status_text(status, &size);
-        return muster_respond_static(request, status, TYPE_TEXT, text, size);
+        /* Its length would be taken for that of what was not modified. */
+        return muster_respond_static(request, status, TYPE_TEXT, text, status == 304 ? 0 : size);
 }
 
 void response_set_status(struct response *response, unsigned int status) {
@@ -228,7 +251,8 @@ void response_set_status(struct response *response, unsigned int status) {
 /* Records an open file as the answer. Takes the descriptor over, also when it fails. */
 static int respond_fd(struct muster_request *request, int fd, const char *path, const char *type) {
         struct response *response = &request->response;
-        const char *copied_type = media_type_of(path);
+        const char *copied_type;
+        int r;
 
         response->fd = fd_close(response->fd);
         response->fd = fd;
@@ -238,13 +262,12 @@ static int respond_fd(struct muster_request *request, int fd, const char *path, 
                 return -EISDIR;
         if (!S_ISREG(response->stat.st_mode))
                 return -EINVAL;
-        if (type) {
-                if (!is_field_value(type))
-                        return -EINVAL;
-                copied_type = arena_strdup(&request->arena, type);
-                if (!copied_type)
-                        return -ENOMEM;
-        }
+        r = choose_type(request, type, media_type_of(path), &type);
+        if (r < 0)
+                return r;
+        copied_type = arena_strdup(&request->arena, type);
+        if (!copied_type)
+                return -ENOMEM;
         return respond_end(request, RESPONSE_FILE, 200, copied_type, NULL, (size_t) response->stat.st_size);
 }
 

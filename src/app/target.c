@@ -6,7 +6,9 @@
  * What a path means must be the same for everyone who looks at it: the router, the application and whoever
  * stands in front of this server. So it is split at the slashes first and decoded segment by segment after,
  * which keeps an encoded slash inside its segment; and dot segments, encoded or not, are removed before
- * anything is matched (RFC 3986, 5.2.4), so that no path climbs. ".." at the root stays at the root.
+ * anything is matched (RFC 3986, 5.2.4), so that no path climbs. ".." at the root stays at the root. An encoded
+ * slash would bring them back, in the decoded path and in whatever an application makes of a parameter, so a segment
+ * in which "." or ".." stands between slashes is no path of ours.
  *
  * The decoded path is made twice, with slashes for people and with NULs for the router, so that a segment is
  * a string where it stands and parameters need no copies. Both have the same offsets.
@@ -62,6 +64,24 @@ static bool is_dots(const char *segment, size_t size, size_t dots) {
         return size == dots && memcmp(segment, "..", dots) == 0;
 }
 
+/* Whether a decoded segment, which has slashes only where they were encoded, would climb as a path. */
+static bool hides_dots(const char *segment, size_t size) {
+        const char *end = segment + size, *part = segment;
+
+        if (!memchr(segment, '/', size))
+                return false;
+        for (;;) {
+                const char *slash = memchr(part, '/', (size_t) (end - part));
+                size_t n = (size_t) ((slash ? slash : end) - part);
+
+                if (is_dots(part, n, 1) || is_dots(part, n, 2))
+                        return true;
+                if (!slash)
+                        return false;
+                part = slash + 1;
+        }
+}
+
 /* Takes the last segment away again. `segments` begins with a NUL that stands for the root's slash. */
 static size_t drop_last(const char *segments, size_t size) {
         while (size > 0 && segments[size - 1] != '\0')
@@ -83,6 +103,8 @@ static ssize_t decode_segments(char *segments, const char *text, const char *end
                 n = decode_segment(segments + size + 1, text + 1, stop);
                 if (n < 0)
                         return n;
+                if (hides_dots(segments + size + 1, (size_t) n))
+                        return -EINVAL;
                 if (is_dots(segments + size + 1, (size_t) n, 2)) {
                         size = drop_last(segments, size);
                         dots = true;

@@ -19,8 +19,8 @@ struct target {
 };
 
 /* Takes apart an origin-form ("/a?b"), an absolute-form ("http://host/a?b") or "*". The results live in the
- * arena, but for the query, which points into the text. -EINVAL for anything else, for a bad percent triplet
- * and for an encoded NUL; -ENOMEM. */
+ * arena, but for the query, which points into the text. -EINVAL for anything else, for a bad percent triplet,
+ * for an encoded NUL and for "." or ".." beside an encoded slash; -ENOMEM. */
 int target_parse(struct target *ret, struct arena *arena, const char *text);
 
 /* Walks the segments: the first one, and the one after (NULL at the end). There is always one, be it empty.

@@ -69,13 +69,13 @@ static void test_an_encoded_slash_stays_in_its_segment(void **state) {
         struct target target;
         const char *segment;
 
-        assert_int_equal(target_parse(&target, &arena, "/a%2Fb/..%2fc"), 0);
-        assert_string_equal(target.path, "/a/b/../c");
+        assert_int_equal(target_parse(&target, &arena, "/a%2Fb/..c%2fd"), 0);
+        assert_string_equal(target.path, "/a/b/..c/d");
         segment = target_first(&target);
         assert_string_equal(segment, "a/b");
         segment = target_next(&target, segment);
-        assert_string_equal(segment, "../c");
-        assert_string_equal(target_rest(&target, segment), "../c");
+        assert_string_equal(segment, "..c/d");
+        assert_string_equal(target_rest(&target, segment), "..c/d");
         assert_null(target_next(&target, segment));
 }
 
@@ -98,6 +98,17 @@ static void test_the_segments_are_walked_empty_ones_included(void **state) {
         assert_int_equal(target_parse(&target, &arena, "/"), 0);
         assert_string_equal(target_first(&target), "");
         assert_null(target_next(&target, target_first(&target)));
+}
+
+static void test_an_encoded_slash_brings_no_dot_segments_back(void **state) {
+        assert_refused("/items/..%2f..%2fetc");
+        assert_refused("/a%2F..");
+        assert_refused("/a%2f%2e%2E%2fb");
+        assert_refused("/.%2fa");
+        assert_refused("/a%2f.");
+        assert_refused("/%2f..");
+        assert_path("/%2f", "//");
+        assert_path("/a%2f...%2f.b%2fc.", "/a/.../.b/c.");
 }
 
 static void test_bad_escapes_are_refused(void **state) {
@@ -200,6 +211,7 @@ int main(void) {
                 TEST(test_no_path_climbs_above_the_root),
                 TEST(test_an_encoded_slash_stays_in_its_segment),
                 TEST(test_the_segments_are_walked_empty_ones_included),
+                TEST(test_an_encoded_slash_brings_no_dot_segments_back),
                 TEST(test_bad_escapes_are_refused),
                 TEST(test_an_absolute_form_gives_its_path),
                 TEST(test_the_asterisk_is_a_target_of_its_own),

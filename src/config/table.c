@@ -79,24 +79,29 @@ const struct config_key config_table[] = {
           FIELD(http.max_body), .help = "The largest request body; a larger one is answered with 413." },
         { "http", "max_header", CONFIG_SIZE, .fallback = "8K", .min = KIB, .max = MIB, .reloadable = true,
           FIELD(http.max_header),
-          .help = "The largest header of a request, request line included; a larger one is refused." },
+          .help = "The largest header of a request, request line included; a larger one is answered with 431. So is one "
+                  "that takes more than max_header and 7K of memory, where cookies count twice and each field, query "
+                  "argument and cookie 64 bytes more: 100 of them always fit, without long cookies. Query arguments "
+                  "alone may take half of it." },
         { "http", "header_timeout", CONFIG_DURATION, .fallback = "10s", .min = 100 * MSEC, .max = HOUR,
           .reloadable = true, FIELD(http.header_timeout),
           .help = "How long a client may take to send a request's header, from its first byte to its last." },
         { "http", "idle_timeout", CONFIG_DURATION, .fallback = "60s", .min = 100 * MSEC, .max = DAY,
           .reloadable = true, FIELD(http.idle_timeout),
-          .help = "How long a connection is kept open between two requests." },
+          .help = "How long a connection is kept open between two requests, unless max_connections is reached." },
         { "http", "min_body_rate", CONFIG_SIZE, .fallback = "256", .min = 0, .max = TIB, .unit = "a second",
           .reloadable = true, FIELD(http.min_body_rate),
           .help = "How many bytes a second a request's body must keep up, on average, once header_timeout has "
                   "passed; a slower client is disconnected. 0 accepts any rate." },
         { "http", "request_timeout", CONFIG_DURATION, .fallback = "60s", .min = 100 * MSEC, .max = DAY,
           .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(http.request_timeout),
-          .help = "How long a whole request may take, from the first byte of its header until its answer is "
-                  "made." },
+          .help = "How long a request may take from the end of its header: a body that has not come by then is "
+                  "answered with 408, and an application that has not answered with 503." },
         { "http", "max_connections", CONFIG_UINT, .fallback = "1024", .min = 1, .max = 1000000,
           .reloadable = true, FIELD(http.max_connections),
-          .help = "How many connections one worker holds; further ones wait or go to other workers." },
+          .help = "How many connections one worker holds; further ones go to other workers, or wait until one "
+                  "ends. Then a connection whose client has gone, or the one that is idle longest (for a second at "
+                  "least), is given up for them." },
         { "http", "server_header", CONFIG_STRING, .fallback = "muster", .check = check_server_header,
           .reloadable = true, FIELD(http.server_header),
           .allowed = "up to 256 visible ASCII characters with spaces between them, or nothing",

@@ -7,6 +7,9 @@
  * static bytes and without fields of its own is made once and sent again and again; a small table keeps such
  * answers, by the addresses of what they are made of. When two fall on the same place the older one goes,
  * which costs only time.
+ *
+ * Every request gets an answer: one that can't be made is replaced by a bare 500, for which there is always room in
+ * the connection's memory.
  */
 
 #include <errno.h>
@@ -17,6 +20,8 @@
 #include "http/file.h"
 #include "http/state.h"
 #include "util/log.h"
+
+#define TYPE_ROOM 64U /* of ANSWER_ROOM, for the Content-Type */
 
 static enum MHD_Result add_field(struct MHD_Response *made, const char *name, const char *value) {
         return MHD_add_response_header(made, name, value);
@@ -29,6 +34,11 @@ static bool add_common(const struct http_server *server, struct MHD_Response *ma
         if (name && *name && add_field(made, MHD_HTTP_HEADER_SERVER, name) != MHD_YES)
                 return false;
         return !type || add_field(made, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES;
+}
+
+/* Those that describe no content have no type. */
+static const char *type_of(const struct response *response, unsigned int status) {
+        return status == 204 || status == 304 ? NULL : response->type;
 }
 
 /* ---- The answers that are kept ---- */
@@ -56,7 +66,7 @@ static struct MHD_Response *cache_get(struct http_server *server, const struct r
                                                MHD_RESPMEM_PERSISTENT);
         if (!made)
                 return NULL;
-        if (!add_common(server, made, response->type)) {
+        if (!add_common(server, made, type_of(response, response->status))) {
                 MHD_destroy_response(made);
                 return NULL;
         }
@@ -81,8 +91,30 @@ void answer_cache_clear(struct http_server *server) {
 
 /* ---- The answers that are made ---- */
 
+static ssize_t read_nothing(void *userdata, uint64_t position, char *buffer, size_t size) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Without a Content-Length, which would have to be that of 200 (RFC 9110, 8.6). The library has such an answer only
+ * with the end of the connection, or as chunked, which makes some clients wait for chunks. */
+static struct MHD_Response *make_unsized(void) {
+        struct MHD_Response *made;
+
+        made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, read_nothing, NULL, NULL);
+        if (made)
+                (void) MHD_set_response_options(made, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+        return made;
+}
+
+static bool is_unsized(const struct response *response) {
+        return response->kind != RESPONSE_FILE && response->status == 304 && response->size == 0;
+}
+
 static struct MHD_Response *make_bytes(struct response *response) {
         struct MHD_Response *made;
+
+        if (is_unsized(response))
+                return make_unsized();
 
         if (!response->owned)
                 return MHD_create_response_from_buffer(response->size, (void *) response->bytes,
@@ -103,8 +135,7 @@ static struct MHD_Response *answer_make(struct exchange *exchange, struct respon
                                                : make_bytes(response);
         if (!made)
                 return NULL;
-        good = add_common(exchange->server, made,
-                          *ret_status == 204 || *ret_status == 304 ? NULL : response->type);
+        good = add_common(exchange->server, made, type_of(response, *ret_status));
         for (const struct response_header *h = response->headers; good && h; h = h->next)
                 good = add_field(made, h->name, h->value) == MHD_YES;
         if (good && close)
@@ -120,28 +151,60 @@ static bool has_body(const struct exchange *exchange, unsigned int status) {
         return status != 204 && status != 304 && !streq(exchange->request.method, "HEAD");
 }
 
-enum MHD_Result answer_send(struct exchange *exchange, struct response *response) {
-        struct http_server *server = exchange->server;
-        struct slot *slot = server->muster->slot;
+/* Whether the library has the memory for its header. */
+static bool fits(const struct exchange *exchange, const struct response *response) {
+        size_t own = response->headers_size + (response->type ? strlen(response->type) : 0);
+
+        return own == 0 || own + ANSWER_ROOM <= exchange->room + TYPE_ROOM;
+}
+
+/* Whether the connection must end: also behind chunks that a tolerant library has framed. */
+static bool must_close(const struct exchange *exchange, const struct response *response) {
+        const struct http_server *server = exchange->server;
+
+        return response->close || server->draining || (exchange->header.chunked && !server->strict);
+}
+
+static enum MHD_Result queue(struct exchange *exchange, struct response *response,
+                             unsigned int *ret_status) {
         struct MHD_Connection *mhd = exchange->connection->mhd;
-        bool close = response->close || server->draining;
+        bool close = must_close(exchange, response);
         struct MHD_Response *made;
-        unsigned int status = response->status;
         enum MHD_Result queued;
 
-        if (response->kind == RESPONSE_STATIC && !close && !response->headers) {
-                made = cache_get(server, response);
-                queued = made ? MHD_queue_response(mhd, status, made) : MHD_NO;
-        } else {
-                made = answer_make(exchange, response, close, &status);
-                queued = made ? MHD_queue_response(mhd, status, made) : MHD_NO;
-                if (made)
-                        MHD_destroy_response(made); /* the connection has its own reference */
-        }
-        if (queued != MHD_YES) {
-                (void) log_error(0, "Can't answer a request, closing the connection");
+        *ret_status = response->status;
+        if (!fits(exchange, response))
                 return MHD_NO;
+        if (response->kind == RESPONSE_STATIC && !close && !response->headers && !is_unsized(response)) {
+                made = cache_get(exchange->server, response);
+                return made ? MHD_queue_response(mhd, *ret_status, made) : MHD_NO;
         }
+        made = answer_make(exchange, response, close, ret_status);
+        if (!made)
+                return MHD_NO;
+        queued = MHD_queue_response(mhd, *ret_status, made);
+        MHD_destroy_response(made); /* the connection has its own reference */
+        return queued;
+}
+
+enum MHD_Result answer_send(struct exchange *exchange, struct response *response) {
+        struct slot *slot = exchange->server->muster->slot;
+        struct response bare = { .fd = -1 };
+        unsigned int status;
+
+        if (queue(exchange, response, &status) != MHD_YES) {
+                (void) log_error(
+                        0,
+                        "Can't send the answer to %s: no memory, or a header too large beside the request's",
+                        exchange->request.route ? exchange->request.route->label : "a request");
+                response_set_status(&bare, 500);
+                bare.close = true;
+                response = &bare;
+                if (queue(exchange, response, &status) != MHD_YES)
+                        return MHD_NO;
+        }
+        if (exchange->header.chunked && !exchange->server->strict)
+                exchange->connection->lingers = true;
         slot->requests++;
         slot->errors += status >= 500;
         access_log(exchange, status, has_body(exchange, status) ? response->size : 0);

@@ -18,7 +18,11 @@ struct cached_answer {
         struct MHD_Response *response;
 };
 
-/* Queues an answer. MHD_NO where that can't be done, which ends the connection. */
+/* What the header of an answer takes at most, but for the fields that an application adds. */
+#define ANSWER_ROOM 1024U
+
+/* Queues an answer, or, where that can't be done, 500 with the end of the connection. MHD_NO where even that fails,
+ * which just ends it. */
 enum MHD_Result answer_send(struct exchange *exchange, struct response *response);
 
 void answer_cache_clear(struct http_server *server);

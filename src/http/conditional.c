@@ -204,6 +204,7 @@ static bool range_applies(const struct condition *condition, const struct repres
 /* The preconditions: 412, 304, or 200 where nothing speaks against sending. */
 static unsigned int check_preconditions(const struct condition *condition,
                                         const struct representation *representation) {
+        bool reads = condition->is_get || condition->is_head;
         time_t date;
 
         if (condition->if_match) {
@@ -216,8 +217,8 @@ static unsigned int check_preconditions(const struct condition *condition,
 
         if (condition->if_none_match) {
                 if (etag_listed(condition->if_none_match, representation->etag, false))
-                        return 304;
-        } else if (condition->if_modified_since &&
+                        return reads ? 304 : 412;
+        } else if (reads && condition->if_modified_since &&
                    http_date_parse(condition->if_modified_since, &date) == 0 &&
                    representation->modified <= date)
                 return 304;

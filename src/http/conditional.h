@@ -18,7 +18,8 @@ struct condition {
         const char *if_unmodified_since;
         const char *if_range;
         const char *range;
-        bool is_get; /* only GET has ranges */
+        bool is_get;  /* only GET has ranges */
+        bool is_head; /* what GET and HEAD are answered 304 fails for others, with 412 */
 };
 
 /* What there is. */

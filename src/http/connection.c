@@ -12,11 +12,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "app/status.h"
+#include "http/access-log.h"
 #include "http/conditional.h"
 #include "http/exchange.h"
+#include "http/linger.h"
 #include "http/state.h"
 
 #define CHECK_SPAN USEC_PER_SEC
@@ -105,14 +108,28 @@ void connection_notify(void *userdata, struct MHD_Connection *mhd, void **contex
                 connection_closed(server, context);
 }
 
+bool connection_has_unread(const struct connection *connection) {
+        int n = 0;
+
+        return ioctl(connection->fd, FIONREAD, &n) == 0 && n > 0;
+}
+
 void connection_cut(struct connection *connection) {
         connection->cut = true;
         connection_defer(connection, USEC_NEVER);
         (void) shutdown(connection->fd, SHUT_RDWR);
 }
 
-void connection_answer_raw(const struct connection *connection, unsigned int status) {
+/* libmicrohttpd goes on reading: were it to close now, what is unread would reset the connection. */
+void connection_end(struct connection *connection) {
+        connection->ended = true;
+        connection_defer(connection, linger_deadline(connection->server));
+        (void) shutdown(connection->fd, SHUT_WR);
+}
+
+void connection_answer_raw(struct connection *connection, unsigned int status) {
         const struct http_server *server = connection->server;
+        struct exchange *exchange = connection->exchange;
         const char *name = server->config->http.server_header, *text;
         char date[HTTP_DATE_SIZE], message[1024];
         size_t size;
@@ -126,8 +143,12 @@ void connection_answer_raw(const struct connection *connection, unsigned int sta
                      *name ? "Server: " : "", name, *name ? "\r\n" : "", size, text);
         if (n < 0 || (size_t) n >= sizeof(message))
                 return;
-        if (send(connection->fd, message, (size_t) n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
-                server->muster->slot->requests++;
-                server->muster->slot->errors += status >= 500;
-        }
+        if (send(connection->fd, message, (size_t) n, MSG_DONTWAIT | MSG_NOSIGNAL) <= 0)
+                return;
+        server->muster->slot->requests++;
+        server->muster->slot->errors += status >= 500;
+        if (exchange && exchange->begun)
+                access_log(exchange, status, size);
+        else
+                access_log_unread(connection, status, size);
 }

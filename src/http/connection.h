@@ -29,7 +29,9 @@ struct connection {
         struct exchange *exchange; /* NULL between requests */
         int fd;                    /* libmicrohttpd's */
         enum phase phase;
-        bool cut; /* it is shut down, and has no deadline any more */
+        bool lingers; /* the answer under way ends it though the client may still be sending: see linger.c */
+        bool ended;   /* the client has had its last word from us; what it still sends is read and dropped */
+        bool cut;     /* it is shut down, and has no deadline any more */
         usec_t deadline;
         usec_t since;   /* when the phase began, or was checked last */
         uint64_t moved; /* bytes received or acknowledged until then */
@@ -51,9 +53,16 @@ usec_t connection_check_span(const struct connection *connection);
 /* Sets another deadline within the phase. */
 void connection_defer(struct connection *connection, usec_t deadline);
 
+/* Whether the client has sent what nobody has read yet. */
+bool connection_has_unread(const struct connection *connection);
+
 /* Ends it from our side; libmicrohttpd finds out in the next turn and frees it. */
 void connection_cut(struct connection *connection);
 
+/* Ends it as far as we have something to say, and lets the client read that: it is cut when the client closes, or
+ * after a moment. See linger.c for the reason. */
+void connection_end(struct connection *connection);
+
 /* Answers past libmicrohttpd, where it would not: in the middle of a header or a body. Nothing else can be
- * under way to the client then. The connection is to be cut afterwards. */
-void connection_answer_raw(const struct connection *connection, unsigned int status);
+ * under way to the client then. The connection is to be ended afterwards. */
+void connection_answer_raw(struct connection *connection, unsigned int status);

@@ -4,21 +4,28 @@
  * What happens to a connection when its deadline passes.
  *
  *   header   408 and the end, or just the end where the client has sent nothing at all
- *   idle     the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with
- * the complete request line, it gets the time for a header, counted from here body     checked every second:
- * 408 when it has come slower than `min_body_rate` for `header_timeout`, or when the whole request has taken
- * `request_timeout` handler  503 send     checked every second: the end when the client takes its answer
- * slower than the same rate
+ *   idle     the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with the
+ *            complete request line, it gets the time for a header, counted from its last byte
+ *   body     checked every second: 408 when it has come slower than `min_body_rate` for `header_timeout`, or when the
+ *            whole request has taken `request_timeout`
+ *   handler  503
+ *   send     checked every second: the end when the client takes its answer slower than the same rate
  *
  * When a draining server's deadline has passed, all of it happens at once: what is silent is closed, what
  * waits is answered 503, and a second later the rest is cut.
  *
- * Ending a connection is a shutdown() of the socket: libmicrohttpd owns it and notices by itself.
+ * Ending a connection is a shutdown() of the socket: libmicrohttpd owns it and notices by itself. Where we have
+ * answered before that, the client has a moment to read it.
+ *
+ * At the connection limit a deadline may come too late for those who wait outside. Then a connection that is of no
+ * use to its client is given up before its time: first those whose client has closed while the application is still
+ * busy with its request, otherwise the one that has been idle longest.
  */
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "http/deadline.h"
@@ -28,8 +35,9 @@
 
 #define UNREAD_SPAN (100 * USEC_PER_MSEC)
 #define CLOCK_SLACK (20 * USEC_PER_MSEC) /* the kernel counts in its ticks */
-#define DRAIN_GRACE USEC_PER_SEC
 #define DRAIN_POLL  (10 * USEC_PER_MSEC)
+#define IDLE_MIN    USEC_PER_SEC /* nobody is given up who has been idle for less */
+#define IDLE_LOOKS  16U          /* at so many connections in one go */
 
 static struct connection *connection_at(struct list *node) {
         return container_of(node, struct connection, node);
@@ -37,11 +45,9 @@ static struct connection *connection_at(struct list *node) {
 
 /* The deadline, then the end of the grace; past that, the library only has to notice that all is cut. */
 static usec_t drain_next(const struct http_server *server) {
-        usec_t grace = usec_add(server->drain_deadline, DRAIN_GRACE);
-
         if (server->now < server->drain_deadline)
                 return server->drain_deadline;
-        return server->now < grace ? grace : usec_add(server->now, DRAIN_POLL);
+        return server->now < drain_end(server) ? drain_end(server) : usec_add(server->now, DRAIN_POLL);
 }
 
 usec_t deadlines_next(const struct http_server *server) {
@@ -57,12 +63,6 @@ usec_t deadlines_next(const struct http_server *server) {
 
 /* ---- What the kernel knows ---- */
 
-static bool has_unread(int fd) {
-        int n = 0;
-
-        return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
-}
-
 static bool read_tcp_info(int fd, struct tcp_info *ret) {
         socklen_t size = sizeof(*ret);
 
@@ -74,7 +74,7 @@ static bool read_tcp_info(int fd, struct tcp_info *ret) {
 
 static void refuse(struct connection *connection, unsigned int status) {
         connection_answer_raw(connection, status);
-        connection_cut(connection);
+        connection_end(connection);
 }
 
 static void expire_header(struct connection *connection) {
@@ -86,25 +86,32 @@ static void expire_header(struct connection *connection) {
                 connection_cut(connection);
 }
 
-static void expire_idle(struct connection *connection) {
-        usec_t now = connection->server->now, received;
+/* Whether the client has begun a request since the last answer, and when its last byte came. */
+static bool has_begun(const struct connection *connection, usec_t *ret_received) {
+        usec_t now = connection->server->now;
         struct tcp_info info;
 
-        if (has_unread(connection->fd)) {
-                connection_defer(connection, usec_add(now, UNREAD_SPAN)); /* it is about to be read */
-                return;
-        }
-        if (!read_tcp_info(connection->fd, &info)) {
-                connection_cut(connection);
-                return;
-        }
-        received = now - MIN(now, info.tcpi_last_data_recv * USEC_PER_MSEC);
-        if (received <= usec_add(connection->since, CLOCK_SLACK)) {
-                connection_cut(connection);
-                return;
-        }
+        if (!read_tcp_info(connection->fd, &info))
+                return false;
+        *ret_received = now - MIN(now, info.tcpi_last_data_recv * USEC_PER_MSEC);
+        return *ret_received > usec_add(connection->since, CLOCK_SLACK);
+}
+
+/* It was idle no more since then. */
+static void begin_header(struct connection *connection, usec_t received) {
         connection_enter(connection, PHASE_HEADER);
         connection_defer(connection, usec_add(received, connection->server->config->http.header_timeout));
+}
+
+static void expire_idle(struct connection *connection) {
+        usec_t received;
+
+        if (connection_has_unread(connection)) /* it is about to be read */
+                connection_defer(connection, usec_add(connection->server->now, UNREAD_SPAN));
+        else if (has_begun(connection, &received))
+                begin_header(connection, received);
+        else
+                connection_cut(connection);
 }
 
 /* Whether so many bytes in such a time are enough. */
@@ -178,14 +185,82 @@ static void expire_send(struct connection *connection) {
         connection_defer(connection, usec_add(now, connection_check_span(connection)));
 }
 
+/* ---- The connection limit ---- */
+
+bool deadlines_give_up_idle(struct http_server *server) {
+        unsigned int looks = IDLE_LOOKS;
+
+        LIST_FOREACH_SAFE(node, &server->phases[PHASE_IDLE]) {
+                struct connection *connection = connection_at(node);
+                usec_t received;
+
+                if (looks-- == 0 || server->now < usec_add(connection->since, IDLE_MIN))
+                        return false;
+                if (connection->cut || connection->ended || connection_has_unread(connection))
+                        continue;
+                if (has_begun(connection, &received)) {
+                        begin_header(connection, received);
+                        continue;
+                }
+                connection_cut(connection);
+                return true;
+        }
+        return false;
+}
+
+/* The connections that wait for the application, with what is to be asked about each. */
+static size_t collect_waiting(struct http_server *server, struct pollfd *polls,
+                              struct connection **connections, size_t room) {
+        size_t n = 0;
+
+        LIST_FOREACH(node, &server->phases[PHASE_HANDLER]) {
+                struct connection *connection = connection_at(node);
+
+                if (n == room)
+                        break;
+                if (connection->cut || !connection->exchange || connection->exchange->resumed)
+                        continue;
+                polls[n] = (struct pollfd){ .fd = connection->fd, .events = POLLRDHUP };
+                connections[n++] = connection;
+        }
+        return n;
+}
+
+bool deadlines_give_up_gone(struct http_server *server) {
+        struct connection **connections = calloc(server->n_connections, sizeof(struct connection *));
+        struct pollfd *polls = calloc(server->n_connections, sizeof(struct pollfd));
+        bool found = false;
+        size_t n = 0;
+
+        if (connections && polls)
+                n = collect_waiting(server, polls, connections, server->n_connections);
+        if (n > 0 && poll(polls, n, 0) <= 0)
+                n = 0;
+        for (size_t i = 0; i < n; i++)
+                if (polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) {
+                        connection_cut(connections[i]);
+                        exchange_resume(connections[i]->exchange);
+                        found = true;
+                }
+        free(connections);
+        free(polls);
+        return found;
+}
+
 /* ---- Draining ---- */
 
 static void end_drained(struct connection *connection, bool at_once) {
         if (connection->cut)
                 return;
+        if (connection->ended) {
+                if (at_once)
+                        connection_cut(connection);
+                return;
+        }
         switch (connection->phase) {
         case PHASE_HANDLER:
-                expire_handler(connection);
+                if (connection->exchange && !connection->exchange->resumed)
+                        expire_handler(connection);
                 break;
         case PHASE_SEND:
                 if (at_once)
@@ -197,14 +272,16 @@ static void end_drained(struct connection *connection, bool at_once) {
         default:
                 if (connection->exchange)
                         refuse(connection, 503);
-                else if (at_once || !has_unread(connection->fd))
+                else if (at_once || !connection_has_unread(connection))
                         connection_cut(connection);
                 break;
         }
 }
 
+/* Whoever is ended goes to the end of its list and is met there again; it must be left alone then, or this would
+ * never come to an end. */
 static void deadlines_drain(struct http_server *server) {
-        bool at_once = server->now >= usec_add(server->drain_deadline, DRAIN_GRACE);
+        bool at_once = server->now >= drain_end(server);
 
         for (size_t i = 0; i < _PHASE_MAX; i++)
                 LIST_FOREACH_SAFE(node, &server->phases[i])
@@ -217,13 +294,17 @@ void deadlines_process(struct http_server *server) {
                 [PHASE_HANDLER] = expire_handler, [PHASE_SEND] = expire_send,
         };
 
+        server->now = now_monotonic(); /* handlers have run */
         for (size_t i = 0; i < _PHASE_MAX; i++)
                 while (!list_empty(&server->phases[i])) {
                         struct connection *connection = connection_at(server->phases[i].next);
 
                         if (connection->deadline > server->now)
                                 break;
-                        expire[i](connection);
+                        if (connection->ended)
+                                connection_cut(connection);
+                        else
+                                expire[i](connection);
                 }
         if (server->draining && server->now >= server->drain_deadline)
                 deadlines_drain(server);

@@ -26,18 +26,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "http/access-log.h"
 #include "http/body.h"
 #include "http/exchange.h"
 #include "http/linger.h"
 #include "http/state.h"
 #include "util/log.h"
 
-#define SPARE_MAX 64U
-
-/* Beyond the request's own bytes: what the library's table takes for a field, and what an answer's header
- * needs. */
-#define FIELD_SIZE  80U
-#define ANSWER_SIZE (RESPONSE_HEADERS_MAX_SIZE + 512U)
+#define SPARE_MAX  64U
+#define FIELD_SIZE 64U /* what the library's table takes for a field, an argument or a cookie */
 
 static struct exchange *exchange_of(const struct muster_request *request) {
         return container_of(request, struct exchange, request);
@@ -89,6 +86,8 @@ static int ops_load_headers(struct muster_request *request, struct request_field
 static void ops_answered(struct muster_request *request) {
         struct exchange *exchange = exchange_of(request);
 
+        if (!request->parked)
+                return;
         list_remove(&exchange->node);
         list_append(&exchange->server->answered, &exchange->node);
 }
@@ -179,12 +178,31 @@ static void exchange_part(struct exchange *exchange, void **context) {
 
 /* ---- The steps ---- */
 
+/* Whether the library has the memory for its table of the query's arguments, whatever else it has read already: that is
+ * up to half of all, or up to where the header ends and an eighth of the rest. */
+static bool has_room_for_query(const struct http_server *server, const char *query, size_t target_size) {
+        size_t pool = server->pool_size, read = MIN(pool, target_size), n = 1;
+
+        read = MAX(pool / 2, read + (pool - read) / 8 + FIELD_SIZE);
+        for (const char *p = query; *p; p++)
+                n += *p == '&';
+        return n * FIELD_SIZE <= pool - read;
+}
+
+/* Out of memory for the arguments, 0.9.75 answers 431, and then reads on as if it had not. So it must not find them: it
+ * is going to look behind the question mark, in a buffer of its own that it lets us see. */
+static void forget_query(struct exchange *exchange, const char *query) {
+        exchange->oversized = true;
+        *(char *) query = '\0';
+}
+
 void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *mhd) {
         struct http_server *server = userdata;
         struct connection *connection = connection_of(mhd);
         struct exchange *exchange;
+        const char *query;
 
-        if (!connection || !target)
+        if (!connection || !target || connection->ended)
                 return NULL;
         exchange = exchange_new(server);
         if (!exchange)
@@ -197,6 +215,9 @@ void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *
                 exchange_release(exchange);
                 return NULL;
         }
+        query = strchr(target, '?');
+        if (query && !has_room_for_query(server, query + 1, exchange->target_size))
+                forget_query(exchange, query + 1);
         exchange->connection = connection;
         connection->exchange = exchange;
         if (connection->phase == PHASE_IDLE)
@@ -204,11 +225,28 @@ void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *
         return exchange;
 }
 
+/* Past the library, and lets it close. */
+static enum MHD_Result answer_raw(struct exchange *exchange, unsigned int status) {
+        connection_answer_raw(exchange->connection, status);
+        linger_start(exchange->server, exchange->connection->fd);
+        return MHD_NO;
+}
+
+static void set_planned(struct exchange *exchange, unsigned int status) {
+        struct muster_request *request = &exchange->request;
+
+        response_set_status(&request->response, status);
+        if (exchange->allow && status == exchange->planned)
+                (void) muster_response_header(request, "Allow", exchange->allow);
+        request->state = REQUEST_ANSWERED;
+}
+
 static enum MHD_Result answer_early(struct exchange *exchange, unsigned int status) {
-        response_set_status(&exchange->request.response, status);
+        if (exchange->room < ANSWER_ROOM)
+                return answer_raw(exchange, status); /* it would have no memory for the answer */
+        set_planned(exchange, status);
         exchange->request.response.close = true;
-        exchange->request.state = REQUEST_ANSWERED;
-        exchange->early = true;
+        exchange->connection->lingers = true;
         return answer_send(exchange, &exchange->request.response);
 }
 
@@ -228,31 +266,39 @@ static enum MHD_Result check_field(void *userdata, enum MHD_ValueKind kind, cons
         return MHD_YES;
 }
 
+/* What the library has left for the header of an answer, when all that it keeps of the request is taken off: the bytes
+ * themselves, the cookies a second time, and its table. Another request that came with the first may take from it, of
+ * which nothing can be known. */
+static size_t answer_room(const struct exchange *exchange, size_t header_size, size_t n_fields) {
+        size_t used = header_size + exchange->header.cookie_size + n_fields * FIELD_SIZE;
+
+        return exchange->server->pool_size - MIN(exchange->server->pool_size, used);
+}
+
 /* Returns 0, or the status with which the header is refused. */
 static unsigned int check_header(struct exchange *exchange, const char *method, const char *version) {
         const struct http_server *server = exchange->server;
         struct MHD_Connection *mhd = exchange->connection->mhd;
         struct header_check *check = &exchange->header;
         size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-        size_t n_fields, need;
         const char *reason;
-        int extra;
+        int n_fields;
 
         header_check_begin(check, method, exchange->request.target_text, version);
         if (server->in_place)
                 header_check_layout(check, method, exchange->target_at, exchange->target_size, version);
-        n_fields = (size_t) MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, check_field, check);
+        (void) MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, check_field, check);
+        n_fields = MHD_get_connection_values(mhd, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND,
+                                             NULL, NULL);
+        exchange->room = answer_room(exchange, size, (size_t) MAX(n_fields, 0));
         exchange->version = check->is_1_1 ? "HTTP/1.1" : "HTTP/1.0";
         reason = header_check_end(check, method, size);
         if (reason) {
-                log_info("Refused a request from %s: %s", muster_request_peer(&exchange->request), reason);
+                access_complain(exchange->server, "Refused a request from %s: %s",
+                                muster_request_peer(&exchange->request), reason);
                 return 400;
         }
-
-        /* The library's table must leave room for the answer; cookies are there twice. */
-        extra = MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND, NULL, NULL);
-        need = 2 * size + (n_fields + (size_t) MAX(extra, 0)) * FIELD_SIZE + ANSWER_SIZE;
-        if (size > server->config->http.max_header || need > server->pool_size)
+        if (size > server->config->http.max_header || exchange->room < ANSWER_ROOM || exchange->oversized)
                 return 431;
         return 0;
 }
@@ -308,30 +354,23 @@ static enum MHD_Result handle_body(struct exchange *exchange, const char *data, 
         r = body_take(exchange, data, size);
         if (r == 0)
                 return MHD_YES;
-        connection_answer_raw(exchange->connection, r == -EFBIG ? 413 : 500);
-        linger_start(exchange->server, exchange->connection->fd);
-        return MHD_NO;
-}
-
-/* What muster answers by itself. */
-static enum MHD_Result handle_planned(struct exchange *exchange) {
-        struct muster_request *request = &exchange->request;
-
-        response_set_status(&request->response, exchange->planned);
-        if (exchange->allow)
-                (void) muster_response_header(request, "Allow", exchange->allow);
-        request->state = REQUEST_ANSWERED;
-        return answer_send(exchange, &request->response);
+        return answer_raw(exchange, r == -EFBIG ? 413 : 500);
 }
 
 static enum MHD_Result handle_request(struct exchange *exchange) {
         struct muster_request *request = &exchange->request;
 
-        if (exchange->server->stopping)
+        /* The server is being freed: the application is not asked any more. */
+        if (exchange->server->stopping) {
                 exchange->planned = 503;
-        if (exchange->planned != 0)
-                return handle_planned(exchange);
+                exchange->allow = NULL;
+        }
+        if (exchange->planned != 0) {
+                set_planned(exchange, exchange->planned);
+                return answer_send(exchange, &request->response);
+        }
         (void) request_run(request, request->route->declared->handler);
+        exchange->server->now = now_monotonic(); /* deadlines count from here */
         switch (request->state) {
         case REQUEST_SUSPENDED:
                 request->parked = true;
@@ -354,12 +393,13 @@ static enum MHD_Result handle_expired(struct exchange *exchange, void **context)
         struct response response = { .fd = -1 };
         enum MHD_Result result;
 
-        log_info("%s has not answered in time", exchange->request.route->label);
+        access_complain(exchange->server, "%s has not answered in time", exchange->request.route->label);
         response_set_status(&response, 503);
         response.close = true;
         result = answer_send(exchange, &response);
-        if (result == MHD_YES && request_detach(&exchange->request) == 0)
-                exchange_part(exchange, context);
+        exchange->connection->lingers = connection_has_unread(exchange->connection);
+        request_detach(&exchange->request);
+        exchange_part(exchange, context);
         return result;
 }
 
@@ -367,6 +407,11 @@ static enum MHD_Result handle_resumed(struct exchange *exchange, void **context)
         struct muster_request *request = &exchange->request;
 
         exchange->resumed = false;
+        if (exchange->connection->cut) {
+                request_detach(request);
+                exchange_part(exchange, context);
+                return MHD_NO;
+        }
         if (request->state != REQUEST_ANSWERED)
                 return handle_expired(exchange, context);
         request->parked = false;
@@ -383,6 +428,8 @@ enum MHD_Result exchange_handle(void *userdata, struct MHD_Connection *mhd, cons
         if (!exchange)
                 return MHD_NO; /* there was no memory for one */
         *size = 0;
+        if (exchange->connection->ended)
+                return n > 0 ? MHD_YES : MHD_NO; /* read and dropped, up to its end */
         if (!exchange->begun)
                 return handle_header(exchange, method, version);
         if (n > 0)
@@ -399,11 +446,11 @@ void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **conte
         struct exchange *exchange = *context;
 
         /* Without a first step it was the library that refused. */
-        if (exchange && (exchange->early || !exchange->begun) && connection &&
+        if (connection && (connection->lingers || (exchange && !exchange->begun)) &&
             code != MHD_REQUEST_TERMINATED_CLIENT_ABORT)
                 linger_start(server, connection->fd);
         if (exchange && exchange->request.state == REQUEST_SUSPENDED)
-                (void) request_detach(&exchange->request);
+                request_detach(&exchange->request);
         if (exchange)
                 exchange_part(exchange, context);
         if (connection)
@@ -413,7 +460,7 @@ void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **conte
 void exchange_resume(struct exchange *exchange) {
         if (exchange->resumed)
                 return;
-        exchange->resumed = true;
+        exchange->resumed = exchange->server->resumed = true;
         MHD_resume_connection(exchange->connection->mhd);
 }
 

@@ -25,11 +25,12 @@ struct exchange {
         const char *allow;    /* to be said with it, or NULL */
         uint64_t received;    /* of the body */
         size_t capacity;      /* of request.body */
+        size_t room;          /* of the connection's memory, for the header of the answer */
 
-        bool begun;    /* the header has been looked at */
-        bool discards; /* the body is read and dropped */
-        bool resumed;  /* libmicrohttpd has been told to call again */
-        bool early;    /* answered though the client may still be sending */
+        bool oversized; /* there are more query arguments than the library can take */
+        bool begun;     /* the header has been looked at */
+        bool discards;  /* the body is read and dropped */
+        bool resumed;   /* libmicrohttpd has been told to call again */
 };
 
 /* MHD_OPTION_URI_LOG_CALLBACK: a request line has come. */

@@ -36,6 +36,7 @@ static struct selection select_bytes(const struct exchange *exchange, const stru
                 .if_range = lookup(exchange, MHD_HTTP_HEADER_IF_RANGE),
                 .range = lookup(exchange, MHD_HTTP_HEADER_RANGE),
                 .is_get = streq(exchange->request.method, "GET"),
+                .is_head = streq(exchange->request.method, "HEAD"),
         };
 
         return condition_evaluate(&condition, &representation);
@@ -71,7 +72,8 @@ static struct MHD_Response *make_response(const struct selection *selection, str
                 return MHD_create_response_from_buffer(response->size, (void *) response->bytes,
                                                        MHD_RESPMEM_PERSISTENT);
         }
-        if (selection->status == 304 || selection->size == 0)
+        /* 304 sends nothing, but says the length that 200 would have. */
+        if (selection->size == 0)
                 return MHD_create_response_from_buffer(0, (void *) "", MHD_RESPMEM_PERSISTENT);
 
         response->size = selection->size;

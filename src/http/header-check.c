@@ -15,7 +15,11 @@
  * the end of the one before. A bare LF leaves a byte too few, a folded line or a NUL bytes too many. That is
  * header_check_layout().
  *
- * What remains possible with 0.9.75 is tolerance in the framing of chunks (a bare LF there, extensions).
+ * Two things remain possible with 0.9.75. A NUL directly before a bare LF looks exactly like the CR LF it replaces,
+ * since the parser writes a NUL over both: such a line end is taken for a good one. What it can bring in is a field,
+ * which is checked like the others. And the framing of chunks is tolerated in ways that nobody can see (a bare LF,
+ * extensions), so the answer to a chunked request ends the connection: what may be hidden behind its body is never
+ * read as a request. The connection is kept with a strict library.
  */
 
 #include <errno.h>
@@ -207,6 +211,8 @@ void header_check_field(struct header_check *check, const char *name, size_t nam
                 check_host(check, value, value_size);
         else if (IS_NAME(name, name_size, "Expect"))
                 check->expects_continue = check->is_1_1 && IS_NAME(value, value_size, "100-continue");
+        else if (IS_NAME(name, name_size, "Cookie"))
+                check->cookie_size += value_size + 1;
 }
 
 const char *header_check_end(struct header_check *check, const char *method, size_t header_size) {

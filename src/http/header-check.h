@@ -17,6 +17,8 @@ struct header_check {
         bool expects_continue;
         uint64_t length;
 
+        size_t cookie_size; /* of all Cookie fields */
+
         unsigned int n_hosts;
         unsigned int n_lengths;
         unsigned int n_encodings;

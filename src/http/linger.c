@@ -6,7 +6,8 @@
  * A socket that is closed with unread bytes in it sends a reset, and a reset takes back what the client has
  * not read yet: the very answer that says why. So where an answer ends a connection early (a body that is
  * too large, a refused header), a second descriptor keeps the socket for a moment; the answer's end is
- * announced, and what still comes is read and dropped, until the client closes or two seconds have passed.
+ * announced, and what still comes is read and dropped, until the client closes or two seconds have passed. The end
+ * of a drain, with its grace, ends it too.
  *
  * These sockets are looked at every few milliseconds and not through epoll: there are few of them, and
  * nobody is in a hurry.
@@ -20,7 +21,6 @@
 #include "http/state.h"
 #include "util/fd.h"
 
-#define LINGER_SPAN  (2 * USEC_PER_SEC)
 #define LINGER_POLL  (10 * USEC_PER_MSEC)
 #define LINGER_MAX   64U /* sockets */
 #define READS_A_TURN 16U
@@ -38,6 +38,10 @@ static void linger_end(struct http_server *server, struct linger_socket *socket)
         server->n_lingering--;
 }
 
+usec_t linger_deadline(const struct http_server *server) {
+        return MIN(usec_add(server->now, LINGER_SPAN), drain_end(server));
+}
+
 void linger_start(struct http_server *server, int fd) {
         struct linger_socket *socket;
 
@@ -52,7 +56,7 @@ void linger_start(struct http_server *server, int fd) {
                 return;
         }
         (void) shutdown(socket->fd, SHUT_WR);
-        socket->deadline = usec_add(server->now, LINGER_SPAN);
+        socket->deadline = linger_deadline(server);
         if (list_empty(&server->lingering))
                 server->linger_again = usec_add(server->now, LINGER_POLL);
         list_append(&server->lingering, &socket->node);
@@ -80,7 +84,7 @@ void linger_process(struct http_server *server) {
         LIST_FOREACH_SAFE(node, &server->lingering) {
                 struct linger_socket *socket = container_of(node, struct linger_socket, node);
 
-                if (!linger_read(socket->fd) || server->now >= socket->deadline)
+                if (!linger_read(socket->fd) || server->now >= MIN(socket->deadline, drain_end(server)))
                         linger_end(server, socket);
         }
         server->linger_again = usec_add(server->now, LINGER_POLL);

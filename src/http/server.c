@@ -28,6 +28,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "http/access-log.h"
 #include "http/deadline.h"
 #include "http/exchange.h"
 #include "http/linger.h"
@@ -35,8 +36,9 @@
 #include "http/state.h"
 #include "util/log.h"
 
-/* What a connection needs besides the header itself and the copy that is made of cookies: the table of the
- * fields, and the header of the answer. The library clears all of it for each request. */
+/* What a connection needs besides the header itself: the table of the fields, a copy of the cookies, and the header
+ * of the answer. The library clears all of it for each request, so there is no more than that; check_header() in
+ * exchange.c counts. */
 #define POOL_EXTRA 8192U
 
 static void log_library(void *userdata, const char *format, va_list arguments) {
@@ -64,9 +66,9 @@ static int start_library(struct http_server *server) {
                 { MHD_OPTION_CONNECTION_LIMIT, (intptr_t) server->config->http.max_connections + 64, NULL },
                 /* Without it there is no sendfile(). */
                 { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
-#if MHD_VERSION >= 0x01000000
-                { MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL },
-#endif
+                /* By the older name of the option, which both the old and the new header have: the library that
+                 * runs may be newer than the one this was built with. */
+                { server->strict ? MHD_OPTION_STRICT_FOR_CLIENT : MHD_OPTION_END, 1, NULL },
                 { MHD_OPTION_END, 0, NULL },
         };
         const union MHD_DaemonInfo *info;
@@ -82,10 +84,19 @@ static int start_library(struct http_server *server) {
         return 0;
 }
 
-/* The version that runs, which may be newer than the one this was built with. Others may move what they have
- * read, so that its place says nothing. */
-static bool parses_in_place(void) {
-        return startswith(MHD_get_version(), "0.9.75");
+/* Asks the library that runs. From 1.0 on it can be strict. 0.9.75 can't, but what it has read stays where it was, so
+ * that its place tells what the parser tolerated; of the others before 1.0 nobody has looked whether it does. */
+static void learn_version(struct http_server *server) {
+        const char *version = MHD_get_version();
+
+        server->strict = strtoul(version, NULL, 10) >= 1;
+        server->in_place = startswith(version, "0.9.75");
+        if (!server->strict && !server->in_place)
+                (void) log_warning(
+                        0,
+                        "libmicrohttpd %s: bare line feeds, folded lines and NULs in a request's header "
+                        "are not found",
+                        version);
 }
 
 int http_server_new(struct http_server **ret, struct muster *muster, const struct router *router) {
@@ -101,8 +112,7 @@ int http_server_new(struct http_server **ret, struct muster *muster, const struc
                 .router = router,
                 .epoll_fd = -1,
                 .outer_fd = -1,
-                .pool_size = 2 * (size_t) muster->config->http.max_header + POOL_EXTRA,
-                .in_place = parses_in_place(),
+                .pool_size = (size_t) muster->config->http.max_header + POOL_EXTRA,
                 .now = now_monotonic(),
                 .drain_deadline = USEC_NEVER,
         };
@@ -112,6 +122,7 @@ int http_server_new(struct http_server **ret, struct muster *muster, const struc
         list_init(&server->orphans);
         list_init(&server->spare);
         list_init(&server->lingering);
+        learn_version(server);
 
         (void) signal(SIGPIPE, SIG_IGN);
         r = start_library(server);
@@ -147,6 +158,7 @@ struct http_server *http_server_free(struct http_server *server) {
         answer_cache_clear(server);
         exchanges_free(server);
         linger_free(server);
+        access_complaints_flush(server);
         free(server);
         return NULL;
 }
@@ -159,17 +171,21 @@ void http_server_process(struct http_server *server, usec_t now) {
         server->now = now;
         if (!list_empty(&server->answered))
                 exchanges_resume(server);
+        server->resumed = false;
         (void) MHD_run(server->daemon);
         deadlines_process(server);
         linger_process(server);
         listeners_update(server);
+        if (server->n_unsaid > 0 && server->now >= server->complain_again)
+                access_complaints_flush(server);
 }
 
 usec_t http_server_next(struct http_server *server) {
         MHD_UNSIGNED_LONG_LONG milliseconds;
         usec_t next;
 
-        if (!list_empty(&server->answered))
+        /* 0.9.75 forgets in MHD_get_timeout() what it was told to resume. */
+        if (!list_empty(&server->answered) || server->resumed)
                 return 0;
         if (MHD_get_timeout(server->daemon, &milliseconds) == MHD_YES && milliseconds == 0)
                 return 0;

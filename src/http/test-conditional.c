@@ -92,16 +92,32 @@ static void test_if_match_and_if_unmodified_since_fail_with_412(void **state) {
 }
 
 static void test_what_the_client_has_is_304(void **state) {
-        assert_selects((struct condition){ .if_none_match = "\"abc\"" }, 304);
-        assert_selects((struct condition){ .if_none_match = "W/\"abc\"" }, 304);
+        assert_selects((struct condition){ .is_get = true, .if_none_match = "\"abc\"" }, 304);
+        assert_selects((struct condition){ .is_get = true, .if_none_match = "W/\"abc\"" }, 304);
+        assert_selects((struct condition){ .is_get = true, .if_none_match = "\"old\"" }, 200);
+        assert_selects(
+                (struct condition){ .is_get = true, .if_modified_since = "Sun, 06 Nov 1994 08:49:37 GMT" },
+                304);
+        assert_selects(
+                (struct condition){ .is_get = true, .if_modified_since = "Sun, 06 Nov 1994 08:49:36 GMT" },
+                200);
+        assert_selects((struct condition){ .is_get = true, .if_modified_since = "whenever" }, 200);
+}
+
+static void test_head_has_it_too_but_other_methods_fail(void **state) {
+        static const char now[] = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+        assert_selects((struct condition){ .is_head = true, .if_none_match = "*" }, 304);
+        assert_selects((struct condition){ .is_head = true, .if_modified_since = now }, 304);
+        assert_selects((struct condition){ .if_none_match = "\"abc\"" }, 412);
+        assert_selects((struct condition){ .if_none_match = "*" }, 412);
         assert_selects((struct condition){ .if_none_match = "\"old\"" }, 200);
-        assert_selects((struct condition){ .if_modified_since = "Sun, 06 Nov 1994 08:49:37 GMT" }, 304);
-        assert_selects((struct condition){ .if_modified_since = "Sun, 06 Nov 1994 08:49:36 GMT" }, 200);
-        assert_selects((struct condition){ .if_modified_since = "whenever" }, 200);
+        assert_selects((struct condition){ .if_modified_since = now }, 200);
 }
 
 static void test_tags_decide_before_dates(void **state) {
-        assert_selects((struct condition){ .if_none_match = "\"old\"",
+        assert_selects((struct condition){ .is_get = true,
+                                           .if_none_match = "\"old\"",
                                            .if_modified_since = "Sun, 06 Nov 1994 08:49:37 GMT" },
                        200);
         assert_selects((struct condition){ .if_match = "\"abc\"",
@@ -186,6 +202,7 @@ int main(void) {
                 cmocka_unit_test(test_without_conditions_all_is_sent),
                 cmocka_unit_test(test_if_match_and_if_unmodified_since_fail_with_412),
                 cmocka_unit_test(test_what_the_client_has_is_304),
+                cmocka_unit_test(test_head_has_it_too_but_other_methods_fail),
                 cmocka_unit_test(test_tags_decide_before_dates),
                 cmocka_unit_test(test_one_range_is_read),
                 cmocka_unit_test(test_a_range_outside_is_told_from_one_that_is_none),

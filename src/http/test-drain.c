@@ -138,6 +138,42 @@ static void test_at_the_deadline_the_silent_are_closed_and_the_waiting_told_503(
         fixture_turn(0);
 }
 
+static void test_all_that_wait_are_told_503_at_the_deadline(void **state) {
+        struct client *clients[3];
+
+        fixture_start(routes);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++) {
+                clients[i] = client_new();
+                hold_one(clients[i]);
+        }
+        begin_drain(20 * MSEC);
+        for (size_t i = 0; i < ELEMENTSOF(clients); i++) {
+                assert_true(client_receive(clients[i], &reply, false));
+                assert_int_equal(reply.status, 503);
+                client_free(clients[i]);
+        }
+        wait_until_drained();
+}
+
+static void test_who_lingers_ends_with_the_drain(void **state) {
+        static char much[1024 * 1024];
+        _cleanup_client_ struct client *client = NULL;
+        usec_t begin;
+
+        fixture.config->http.max_body = 10;
+        fixture_start(routes);
+        client = client_new();
+        client_send(client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 10000000\r\n\r\n");
+        client_send_bytes(client, much, sizeof(much));
+        assert_true(client_receive(client, &reply, false));
+        assert_int_equal(reply.status, 413);
+        assert_int_equal(http_server_connections(fixture.server), 1);
+        begin = now_monotonic();
+        begin_drain(0);
+        wait_until_drained();
+        assert_in_range(now_monotonic() - begin, 0, 1500 * MSEC);
+}
+
 static void test_a_request_that_has_just_come_is_served_at_the_deadline(void **state) {
         _cleanup_client_ struct client *client = NULL;
 
@@ -244,6 +280,8 @@ int main(void) {
                 TEST(test_an_idle_connection_gets_one_more_answer_that_says_close),
                 TEST(test_what_is_in_flight_is_answered_with_close),
                 TEST(test_at_the_deadline_the_silent_are_closed_and_the_waiting_told_503),
+                TEST(test_all_that_wait_are_told_503_at_the_deadline),
+                TEST(test_who_lingers_ends_with_the_drain),
                 TEST(test_a_request_that_has_just_come_is_served_at_the_deadline),
                 TEST(test_draining_again_only_moves_the_deadline_forward),
                 TEST(test_a_drain_may_begin_within_a_handler),

@@ -142,6 +142,8 @@ static void test_what_the_client_has_is_not_sent_again(void **state) {
         assert_true(client_receive(client, &reply, true));
         assert_int_equal(reply.status, 304);
         assert_non_null(strstr(reply.header, tag));
+        assert_true(reply_has(&reply, "Content-Length: 10")); /* 200's, or none */
+        assert_null(strstr(reply.header, "Content-Type"));
         (void) snprintf(request, sizeof(request), GET "If-Modified-Since: %s\r\n\r\n", date);
         client_send(client, request);
         assert_true(client_receive(client, &reply, true));
@@ -165,7 +167,9 @@ static void test_nothing_outside_the_directory_is_sent(void **state) {
 
         fixture_start(routes);
         client = client_new();
-        ask_for_error(client, "/files/..%2F..%2Fetc%2Fpasswd", "EXDEV");
+        client_ask(client, "GET /files/..%2F..%2Fetc%2Fpasswd HTTP/1.1\r\n" HOST "\r\n", 400, &reply);
+        client_free(client);
+        client = client_new();
         ask_for_error(client, "/files//etc/passwd", "EXDEV");
         ask_for_error(client, "/files/%2Fetc%2Fpasswd", "EXDEV");
         ask_for_error(client, "/files/out", "EXDEV");

@@ -12,6 +12,7 @@
 static struct reply reply;
 static int last_error;
 static struct muster_request *held;
+static unsigned int n_never;
 
 static void plain(struct muster_request *request) {
         static const char text[] = "hello world";
@@ -52,6 +53,51 @@ static void hold(struct muster_request *request) {
         assert_int_equal(muster_request_suspend(request), 0);
 }
 
+static void never(struct muster_request *request) {
+        n_never++;
+        (void) raise(SIGTRAP);
+}
+
+static void answer_when_both_are_due(struct muster_request *request) {
+        usec_t end = now_monotonic() + 10 * USEC_PER_MSEC;
+
+        while (now_monotonic() < end)
+                ;
+        muster_respond_text(request, 200, "later");
+}
+
+static void two_timers(struct muster_request *request) {
+        assert_int_equal(muster_request_after(request, MUSTER_MSEC(5), answer_when_both_are_due), 0);
+        assert_int_equal(muster_request_after(request, MUSTER_MSEC(10), never), 0);
+}
+
+/* The answer is there before the request waits. */
+static void timer_for_nothing(struct muster_request *request) {
+        assert_int_equal(muster_request_after(request, MUSTER_MSEC(10), never), 0);
+        muster_respond_text(request, 200, "at once");
+}
+
+static void nothing_new(struct muster_request *request) {
+        muster_respond_status(request, 304);
+}
+
+static void empty_type(struct muster_request *request) {
+        muster_respond_static(request, 200, "", "x", 1);
+}
+
+/* As much as may be added, a long type included. */
+static void wordy(struct muster_request *request) {
+        char value[4097];
+
+        memset(value, 'w', sizeof(value) - 1);
+        value[sizeof(value) - 1] = '\0';
+        assert_int_equal(muster_response_header(request, "X", value), -E2BIG);
+        assert_int_equal(muster_response_header(request, "X", value + 2100), 0);
+        assert_int_equal(muster_respond_bytes(request, 200, value, "x", 1), -E2BIG);
+        assert_int_equal(muster_respond_static(request, 200, value + 2000, "x", 1), -E2BIG);
+        assert_int_equal(muster_respond_bytes(request, 200, value + 2104, "x", 1), 0);
+}
+
 static void fault(struct muster_request *request) {
         muster_respond_text(request, 200, "never sent");
         (void) raise(SIGTRAP);
@@ -76,6 +122,8 @@ static void fields(struct muster_request *request) {
         assert_int_equal(muster_response_header(request, "X-A\r\n", "1"), -EINVAL);
         assert_int_equal(muster_response_header(request, "X-A", "1\r\nX-Evil: 1"), -EINVAL);
         assert_int_equal(muster_response_header(request, "", "1"), -EINVAL);
+        assert_int_equal(muster_response_header(request, "X-A", ""), -EINVAL);
+        assert_int_equal(muster_response_header(request, "X-A", " \t"), -EINVAL);
         assert_int_equal(muster_response_header(request, "content-length", "1"), -EINVAL);
         assert_int_equal(muster_response_header(request, "Transfer-Encoding", "chunked"), -EINVAL);
         assert_int_equal(muster_respond_text(request, 99, "x"), -EINVAL);
@@ -100,11 +148,17 @@ static const struct muster_route routes[] = {
         { "GET", "/twice", twice },
         { "GET", "/fields", fields },
         { "GET", "/peer", peer },
+        { "GET", "/two-timers", two_timers },
+        { "GET", "/timer-for-nothing", timer_for_nothing },
+        { "GET", "/nothing-new", nothing_new },
+        { "GET", "/empty-type", empty_type },
+        { "GET", "/wordy", wordy },
         {},
 };
 
 static int set_up(void **state) {
         held = NULL;
+        n_never = 0;
         return fixture_set_up(state);
 }
 
@@ -314,6 +368,45 @@ static void test_fields_of_the_answer_are_checked(void **state) {
         assert_null(strstr(reply.header, "text/plain"));
 }
 
+static void test_an_empty_type_is_the_usual_one_and_a_long_one_counts(void **state) {
+        _cleanup_client_ struct client *client = NULL;
+
+        fixture_start(routes);
+        client = client_new();
+        client_ask(client, "GET /empty-type HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+        assert_true(reply_has(&reply, "Content-Type: application/octet-stream"));
+        client_ask(client, "GET /wordy HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+}
+
+static void test_an_answer_without_content_describes_none(void **state) {
+        _cleanup_client_ struct client *client = NULL;
+
+        fixture_start(routes);
+        client = client_new();
+        for (unsigned int i = 0; i < 2; i++) {
+                client_ask(client, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 204, &reply);
+                assert_null(strstr(reply.header, "Content-"));
+        }
+        client_ask(client, "GET /nothing-new HTTP/1.1\r\n" HOST "\r\n", 304, &reply);
+        assert_null(strstr(reply.header, "Content-"));
+        assert_null(strstr(reply.header, "Transfer-Encoding"));
+        assert_true(client_sees_end(client));
+        assert_int_equal(client->n, 0);
+}
+
+static void test_an_answer_ends_the_timers_of_its_request(void **state) {
+        _cleanup_client_ struct client *client = NULL;
+
+        fixture_start(routes);
+        client = client_new();
+        client_ask(client, "GET /two-timers HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+        assert_string_equal(reply.body, "later");
+        client_ask(client, "GET /timer-for-nothing HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+        fixture_run(40 * USEC_PER_MSEC);
+        assert_int_equal(n_never, 0);
+        client_ask(client, "GET / HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+}
+
 static void test_the_peer_is_told(void **state) {
         _cleanup_client_ struct client *client = NULL;
 
@@ -355,6 +448,17 @@ static void test_connections_past_the_limit_wait(void **state) {
         client_free(second);
 }
 
+static void test_a_listener_that_is_of_no_use_does_not_spin(void **state) {
+        unsigned int turns = 0;
+        usec_t end;
+
+        fixture_start(routes);
+        assert_int_equal(shutdown(fixture.listener_fd, SHUT_RDWR), 0);
+        for (end = now_monotonic() + 300 * USEC_PER_MSEC; now_monotonic() < end; turns++)
+                fixture_turn(300 * USEC_PER_MSEC);
+        assert_in_range(turns, 1, 30);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
         const struct CMUnitTest tests[] = {
@@ -372,9 +476,13 @@ int main(void) {
                 TEST(test_a_handler_without_an_answer_is_500),
                 TEST(test_the_first_answer_counts),
                 TEST(test_fields_of_the_answer_are_checked),
+                TEST(test_an_empty_type_is_the_usual_one_and_a_long_one_counts),
+                TEST(test_an_answer_without_content_describes_none),
+                TEST(test_an_answer_ends_the_timers_of_its_request),
                 TEST(test_the_peer_is_told),
                 TEST(test_unix_sockets_are_served_too),
                 TEST(test_connections_past_the_limit_wait),
+                TEST(test_a_listener_that_is_of_no_use_does_not_spin),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,8 +77,10 @@ def test_a_chunked_body_is_collected(muster):
     with muster.client() as client:
         client.request("POST", "/echo", [("Transfer-Encoding", "chunked")])
         client.send(b"5\r\nhello\r\n1;ext=1\r\n \r\n5\r\nworld\r\n0\r\n\r\n")
-        assert client.response().body == b"hello world"
-        assert client.get("/").text == "hello world"
+        answer = client.response()
+        assert answer.body == b"hello world"
+        # An old libmicrohttpd frames chunks so loosely that nothing behind them on the connection is to be trusted.
+        assert client.eof() if answer.closes else client.get("/").text == "hello world"
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(muster):

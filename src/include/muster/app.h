@@ -93,8 +93,8 @@ struct muster_route {
  * What a module is. Define it with MUSTER_APPLICATION(), never by hand. All members may be left out.
  *
  * worker_start, agent_start: called once before the process takes part: open what is needed, start timers.
- *       0, or a negative errno, which ends the process and with it the start of the service; say the reason
- *       with muster_fail().
+ *       0, or a negative errno, which ends the process; say the reason with muster_fail(). When the agent or
+ *       every worker fails like that as the service starts, the start has failed; later, the process is started again.
  * worker_ready, agent_ready: everything has started ("muster-ready"): all workers and the agent are there.
  *       A process that is started later hears it as soon as it is ready itself.
  * worker_stop, agent_stop: called once before the process ends in good order, after the last request. A
@@ -200,7 +200,9 @@ MUSTER_PUBLIC const char *muster_request_method(const struct muster_request *req
 MUSTER_PUBLIC const char *muster_request_path(const struct muster_request *request);
 MUSTER_PUBLIC const char *muster_request_target(const struct muster_request *request);
 
-/* What `{name}` or `{name...}` of the route stood for, decoded; NULL where the route has no such name. */
+/* What `{name}` or `{name...}` of the route stood for, decoded; NULL where the route has no such name. Where the
+ * client encoded a slash (%2F) there is one in it, be it at the beginning; "." and ".." never stand between its
+ * slashes: dot segments are removed before, and what an encoded slash would bring back is answered 400. */
 MUSTER_PUBLIC const char *muster_request_param(const struct muster_request *request, const char *name);
 
 /* The first value of a name in the query, decoded (+ is a space); "" for a name without a value, NULL where
@@ -246,8 +248,8 @@ MUSTER_PUBLIC struct MHD_Connection *muster_request_connection(const struct must
  * without this is an error, logged and answered 500. */
 MUSTER_PUBLIC int muster_request_suspend(struct muster_request *request);
 
-/* Suspends the request and calls `handler` with it after `usec`. A fault in that handler is this request's:
- * it gets the 500. 0, -EALREADY, -ENOMEM. */
+/* Suspends the request and calls `handler` with it after `usec`, unless it is answered before. A fault in that
+ * handler is this request's: it gets the 500. 0, -EALREADY, -ENOMEM. */
 MUSTER_PUBLIC int muster_request_after(struct muster_request *request, uint64_t usec,
                                        muster_handler_t handler);
 
@@ -260,9 +262,10 @@ MUSTER_PUBLIC int muster_request_after(struct muster_request *request, uint64_t 
  * The answer to HEAD is made like that to GET; its body is left out.
  */
 
-/* Adds a header field to the answer to come. -EINVAL for a name that is no token, a value with control bytes
- * in it, or one of the fields that are muster's business (those above, Keep-Alive, Transfer-Encoding, Trailer,
- * Upgrade); -E2BIG when all that were added are more than 4 KiB together. */
+/* Adds a header field to the answer to come. -EINVAL for a name that is no token, a value that is empty or has
+ * control bytes in it, or one of the fields that are muster's business (those above, Keep-Alive, Transfer-Encoding, Trailer,
+ * Upgrade); -E2BIG when all that were added are more than 4 KiB together. Beside the largest of requests there may
+ * be memory for less (see max_header in muster.conf(5)): the answer is then 500, and the log says so. */
 MUSTER_PUBLIC int muster_response_header(struct muster_request *request, const char *name,
                                          const char *value);
 
@@ -270,7 +273,8 @@ MUSTER_PUBLIC int muster_response_header(struct muster_request *request, const c
 MUSTER_PUBLIC int muster_respond_text(struct muster_request *request, unsigned int status,
                                       const char *format, ...) __attribute__((__format__(__printf__, 3, 4)));
 
-/* Bytes, copied. `type` is the Content-Type, NULL for application/octet-stream. */
+/* Bytes, copied. `type` is the Content-Type, NULL or "" for application/octet-stream; it counts as an added field:
+ * -EINVAL for control bytes, -E2BIG. */
 MUSTER_PUBLIC int muster_respond_bytes(struct muster_request *request, unsigned int status, const char *type,
                                        const void *bytes, size_t size);
 
@@ -282,7 +286,9 @@ MUSTER_PUBLIC int muster_respond_static(struct muster_request *request, unsigned
 /* A JSON text, which the application has made; application/json. */
 MUSTER_PUBLIC int muster_respond_json(struct muster_request *request, unsigned int status, const char *json);
 
-/* A status with a short text that says it ("404 Not Found"). */
+/* A status with a short text that says it ("404 Not Found"). An answer 304 says the number of the bytes it was given,
+ * which are not sent and should be those of 200; without any, as here, it says none, and the connection ends
+ * with it. */
 MUSTER_PUBLIC int muster_respond_status(struct muster_request *request, unsigned int status);
 
 /* A regular file, sent by the kernel (sendfile) with ETag and Last-Modified, and Content-Type from `type`
