@@ -274,18 +274,18 @@ static void test_a_long_cookie_and_many_fields_are_served(void **state) {
 /* A request whose header has exactly this size, so many fields, and so many arguments. */
 static char *make_request(size_t size, unsigned int n_fields, unsigned int n_arguments) {
         static const char host[] = HOST;
-        char *text = calloc(1, size + 1), *p = text;
+        char *text = calloc(1, size + 1), *p = text, *end = text + size;
 
         assert_non_null(text);
-        p += snprintf(p, size, "GET /echo?");
+        p += snprintf(p, (size_t) (end - p), "GET /echo?");
         for (unsigned int i = 0; i < n_arguments; i++)
-                p += snprintf(p, size, "%sa=%u", i > 0 ? "&" : "", i);
-        p += snprintf(p, size, " HTTP/1.1\r\n%s", host);
+                p += snprintf(p, (size_t) (end - p), "%sa=%u", i > 0 ? "&" : "", i);
+        p += snprintf(p, (size_t) (end - p), " HTTP/1.1\r\n%s", host);
         for (unsigned int i = 2; i < n_fields; i++)
-                p += snprintf(p, size, "X: %u\r\n", i);
-        p += snprintf(p, size, "Y: ");
-        memset(p, 'y', (size_t) (text + size - p));
-        (void) snprintf(text + size - 4, 5, "\r\n\r\n");
+                p += snprintf(p, (size_t) (end - p), "X: %u\r\n", i);
+        p += snprintf(p, (size_t) (end - p), "Y: ");
+        memset(p, 'y', (size_t) (end - p));
+        (void) snprintf(end - 4, 5, "\r\n\r\n");
         return text;
 }
 

@@ -121,6 +121,7 @@ def test_a_module_that_does_not_fit_is_refused_with_the_reason(start, directory,
 def test_an_agent_that_is_killed_comes_back_and_the_workers_stay(service):
     muster = service()
     agent, workers = muster.agent(), muster.workers()
+    muster.log.wait_for("Agent of faults knows that all are ready")
     os.kill(agent, signal.SIGKILL)
     wait_for(lambda: muster.agent() not in (None, agent), "another agent")
     assert muster.workers() == workers
