@@ -299,6 +299,8 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
                                child->config, child->scoreboard.own);
         if (r < 0)
                 return log_error(r, "Failed to set up the process: %m");
+        if (child->scoreboard.memory)
+                child->muster->scoreboard = &child->scoreboard;
         r = set_up_guard(child, role);
         if (r < 0)
                 return r;

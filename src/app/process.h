@@ -21,6 +21,7 @@ struct muster {
         char *instance;
         const struct config *config;                  /* not owned */
         const struct muster_application *application; /* not owned */
+        const struct scoreboard *scoreboard;          /* not owned; NULL without a master */
         struct slot *slot;                            /* not owned; never NULL */
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */

@@ -16,6 +16,7 @@
 
 #include "http/access-log.h"
 #include "http/answer.h"
+#include "http/conditional.h"
 #include "http/exchange.h"
 #include "http/file.h"
 #include "http/state.h"
@@ -53,20 +54,31 @@ static struct cached_answer *cache_place(struct http_server *server, const struc
 
 _Static_assert(ANSWER_CACHE_SIZE == 1U << 6, "cache_place() takes six bits");
 
+/* The Date of a kept answer is ours, since the library would compute it again for each request: a kept answer is good for
+ * the second it was made in. */
+static bool add_date(struct MHD_Response *made, usec_t second) {
+        char date[HTTP_DATE_SIZE];
+
+        return add_field(made, MHD_HTTP_HEADER_DATE, http_date_format((time_t) second, date)) == MHD_YES;
+}
+
 /* Returns the kept answer, making it if need be. It belongs to the table. */
-static struct MHD_Response *cache_get(struct http_server *server, const struct response *response) {
+static struct MHD_Response *cache_get(struct exchange *exchange, const struct response *response) {
+        const struct muster_request *request = &exchange->request;
+        struct http_server *server = exchange->server;
         struct cached_answer *place = cache_place(server, response);
+        usec_t second = (request->parked ? now_realtime() : request->began_realtime) / USEC_PER_SEC;
         struct MHD_Response *made;
 
         if (place->response && place->bytes == response->bytes && place->type == response->type &&
-            place->size == response->size && place->status == response->status)
+            place->size == response->size && place->status == response->status && place->second == second)
                 return place->response;
 
         made = MHD_create_response_from_buffer(response->size, (void *) response->bytes,
                                                MHD_RESPMEM_PERSISTENT);
         if (!made)
                 return NULL;
-        if (!add_common(server, made, type_of(response, response->status))) {
+        if (!add_date(made, second) || !add_common(server, made, type_of(response, response->status))) {
                 MHD_destroy_response(made);
                 return NULL;
         }
@@ -77,6 +89,7 @@ static struct MHD_Response *cache_get(struct http_server *server, const struct r
                 .type = response->type,
                 .bytes = response->bytes,
                 .size = response->size,
+                .second = second,
                 .response = made,
         };
         return made;
@@ -176,7 +189,7 @@ static enum MHD_Result queue(struct exchange *exchange, struct response *respons
         if (!fits(exchange, response))
                 return MHD_NO;
         if (response->kind == RESPONSE_STATIC && !close && !response->headers && !is_unsized(response)) {
-                made = cache_get(exchange->server, response);
+                made = cache_get(exchange, response);
                 return made ? MHD_queue_response(mhd, *ret_status, made) : MHD_NO;
         }
         made = answer_make(exchange, response, close, ret_status);

@@ -3,6 +3,8 @@
 
 #include <microhttpd.h>
 
+#include "util/time.h"
+
 struct exchange;
 struct http_server;
 struct response;
@@ -15,6 +17,7 @@ struct cached_answer {
         const char *type;
         const void *bytes;
         size_t size;
+        usec_t second; /* of its Date, since 1970 */
         struct MHD_Response *response;
 };
 

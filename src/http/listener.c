@@ -19,6 +19,7 @@
  */
 
 #include <errno.h>
+#include <sched.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -184,6 +185,11 @@ void http_server_accept(struct http_server *server, struct http_listener *listen
 
         if (listener->fd < 0 || !wants_connections(server))
                 return;
+        if (balance_declines(&server->balance, server->muster, server->n_connections, now_monotonic())) {
+                listener_requeue(listener);
+                (void) sched_yield();
+                return;
+        }
         fd = accept4(listener->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
                 if (!is_transient(errno))

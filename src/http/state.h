@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "http/answer.h"
+#include "http/balance.h"
 #include "http/connection.h"
 #include "http/server.h"
 #include "util/list.h"
@@ -23,6 +24,7 @@ struct http_server {
         usec_t now;    /* the last time that was looked at the clock */
 
         struct http_listener *listeners;
+        struct balance balance;
         usec_t accept_again; /* no accepting until then; 0 without a shortage */
         bool shortage_told;  /* the log has it already */
         usec_t limit_again;  /* at the connection limit: when to look for who can be given up */

@@ -12,6 +12,7 @@
  * See scoreboard.c. */
 
 #define SCOREBOARD_VERSION    1U
+#define SCOREBOARD_MASTER     0U /* the slot of the master */
 #define SCOREBOARD_ROUTE_SIZE 64U
 #define CRASH_FRAMES_MAX      64U
 #define SLOT_MAPS_MAX         64U
@@ -66,7 +67,8 @@ struct slot {
         _Alignas(64) uint32_t version;
         uint32_t state;
         int32_t pid;
-        int32_t number; /* of the worker, -1 for the agent */
+        int32_t number;     /* of the worker, -1 for the agent */
+        uint32_t slots_end; /* the master's: slots from here on are not in use */
         uint64_t generation;
         uint64_t heartbeat; /* monotonic */
         uint64_t started;   /* monotonic */

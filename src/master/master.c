@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <systemd/sd-daemon.h>
 
 #include "master/master.h"
@@ -90,7 +91,12 @@ static int set_up_memory(struct service *service) {
         if (r < 0)
                 return log_error(r, "Failed to create the scoreboard: %m");
         service->slots_used = calloc(N_SLOTS, sizeof(*service->slots_used));
-        return service->slots_used ? 0 : log_oom();
+        if (!service->slots_used)
+                return log_oom();
+        service->slots_used[SCOREBOARD_MASTER] = true;
+        scoreboard_clear(&service->scoreboard, SCOREBOARD_MASTER);
+        scoreboard_slot(&service->scoreboard, SCOREBOARD_MASTER)->pid = getpid();
+        return 0;
 }
 
 static int set_up_budgets(struct service *service) {

@@ -43,11 +43,21 @@ static struct position *position_of(struct service *service, const struct proces
 
 /* ---- Starting ---- */
 
+/* Children look at no slot beyond: each is a page, and looking at it would make it. */
+static void mark_slots_end(struct service *service) {
+        size_t end = service->scoreboard.n_slots;
+
+        while (end > 0 && !service->slots_used[end - 1])
+                end--;
+        scoreboard_slot(&service->scoreboard, SCOREBOARD_MASTER)->slots_end = (uint32_t) end;
+}
+
 static int slot_take(struct service *service, size_t *ret) {
-        for (size_t i = 0; i < service->scoreboard.n_slots; i++)
+        for (size_t i = SCOREBOARD_MASTER + 1; i < service->scoreboard.n_slots; i++)
                 if (!service->slots_used[i]) {
                         service->slots_used[i] = true;
                         scoreboard_clear(&service->scoreboard, i);
+                        mark_slots_end(service);
                         *ret = i;
                         return 0;
                 }
@@ -58,6 +68,7 @@ static void slot_release(struct service *service, size_t slot) {
         service->requests_gone += scoreboard_slot(&service->scoreboard, slot)->requests;
         scoreboard_clear(&service->scoreboard, slot);
         service->slots_used[slot] = false;
+        mark_slots_end(service);
 }
 
 int service_spawn(struct position *position, const struct generation *generation) {
