@@ -120,8 +120,8 @@ static ssize_t decode_segments(char *segments, const char *text, const char *end
         return (ssize_t) size;
 }
 
-/* Skips "http://authority" of an absolute-form. Returns NULL where the text is none. */
-static const char *skip_authority(const char *text) {
+/* Where the authority of an absolute-form begins. NULL where the text is none, or has an empty one. */
+static const char *find_authority(const char *text) {
         const char *p;
 
         if (strncasecmp(text, "http://", 7) == 0)
@@ -130,21 +130,23 @@ static const char *skip_authority(const char *text) {
                 p = text + 8;
         else
                 return NULL;
-        return *p == '/' || *p == '?' || *p == '\0' ? NULL : p + strcspn(p, "/?");
+        return *p == '/' || *p == '?' || *p == ':' || *p == '\0' ? NULL : p;
 }
 
 int target_parse(struct target *ret, struct arena *arena, const char *text) {
-        const char *path = text, *end;
+        const char *path = text, *authority = NULL, *end;
         char *segments, *copy;
         ssize_t size;
 
         *ret = (struct target){ .path = "*", .segments = "*", .size = 1, .asterisk = true };
         if (streq(text, "*"))
                 return 0;
-        if (*path != '/')
-                path = skip_authority(text);
-        if (!path)
-                return -EINVAL;
+        if (*path != '/') {
+                authority = find_authority(text);
+                if (!authority)
+                        return -EINVAL;
+                path = authority + strcspn(authority, "/?#");
+        }
         end = path + strcspn(path, "?#");
         if (*end == '#')
                 return -EINVAL;
@@ -164,7 +166,13 @@ int target_parse(struct target *ret, struct arena *arena, const char *text) {
         for (ssize_t i = 0; i < size; i++)
                 copy[i] = segments[i] == '\0' ? '/' : segments[i];
         copy[size] = '\0';
+        if (authority) {
+                authority = arena_strndup(arena, authority, strcspn(authority, "/?"));
+                if (!authority)
+                        return -ENOMEM;
+        }
         *ret = (struct target){
+                .authority = authority,
                 .path = copy,
                 .segments = segments,
                 .size = (size_t) size,

@@ -15,7 +15,8 @@ struct target {
         size_t size;          /* of the path, without its NUL */
         const char
                 *query; /* what stood behind the question mark, as it was sent; NULL where there was none */
-        bool asterisk;  /* the target was "*" */
+        const char *authority; /* of an absolute-form, which goes before the Host; otherwise NULL */
+        bool asterisk;         /* the target was "*" */
 };
 
 /* Takes apart an origin-form ("/a?b"), an absolute-form ("http://host/a?b") or "*". The results live in the

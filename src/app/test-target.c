@@ -132,11 +132,26 @@ static void test_an_absolute_form_gives_its_path(void **state) {
         assert_string_equal(target.query, "x=1");
         assert_refused("http:///a");
         assert_refused("http://");
+        assert_refused("http://:80/a");
+        assert_refused("http://host#a");
         assert_refused("ftp://host/a");
         assert_refused("host:80");
         assert_refused("");
         assert_refused("a/b");
         assert_refused("/a#b");
+}
+
+static void test_an_absolute_form_names_its_host(void **state) {
+        struct target target;
+
+        assert_int_equal(target_parse(&target, &arena, "http://Host:80/a?b"), 0);
+        assert_string_equal(target.authority, "Host:80");
+        assert_int_equal(target_parse(&target, &arena, "http://[::1]?b"), 0);
+        assert_string_equal(target.authority, "[::1]");
+        assert_int_equal(target_parse(&target, &arena, "https://host"), 0);
+        assert_string_equal(target.authority, "host");
+        assert_int_equal(target_parse(&target, &arena, "/http://host/"), 0);
+        assert_null(target.authority);
 }
 
 static void test_the_asterisk_is_a_target_of_its_own(void **state) {
@@ -214,6 +229,7 @@ int main(void) {
                 TEST(test_an_encoded_slash_brings_no_dot_segments_back),
                 TEST(test_bad_escapes_are_refused),
                 TEST(test_an_absolute_form_gives_its_path),
+                TEST(test_an_absolute_form_names_its_host),
                 TEST(test_the_asterisk_is_a_target_of_its_own),
                 TEST(test_the_query_is_left_as_it_was_sent),
                 TEST(test_a_query_gives_names_and_values_in_order),

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Conditional requests and ranges: RFC 9110, sections 13 and 14, as pure functions.
+ * Conditional requests: RFC 9110, section 13, as pure functions. What a Range means stands in range.c.
  *
  * If a header can't be read it is as if it were not there, which is what the RFC asks for: a condition that
- * fails open sends the whole representation, and that is never wrong. For the same reason a Range of several
- * ranges is ignored; whoever asked gets the whole with 200.
+ * fails open sends the whole representation, and that is never wrong.
  */
 
 #include <errno.h>
@@ -131,62 +130,7 @@ bool etag_listed(const char *list, const char *etag, bool strong) {
         }
 }
 
-/* ---- Ranges ---- */
-
-static int read_number(const char **text, uint64_t *ret) {
-        const char *p = *text;
-        uint64_t value = 0;
-
-        if (*p < '0' || *p > '9')
-                return -EINVAL;
-        for (; *p >= '0' && *p <= '9'; p++) {
-                unsigned int digit = (unsigned int) (*p - '0');
-
-                if (value > (UINT64_MAX - digit) / 10)
-                        value = UINT64_MAX; /* beyond every file, and it stays there */
-                else
-                        value = value * 10 + digit;
-        }
-        *text = p;
-        *ret = value;
-        return 0;
-}
-
-/* "-N": the last N bytes. */
-static int parse_suffix(const char *text, uint64_t size, uint64_t *ret_start, uint64_t *ret_size) {
-        uint64_t n;
-
-        if (read_number(&text, &n) < 0 || *text)
-                return -EINVAL;
-        if (n == 0 || size == 0)
-                return -ERANGE;
-        *ret_size = MIN(n, size);
-        *ret_start = size - *ret_size;
-        return 0;
-}
-
-int range_parse(const char *text, uint64_t size, uint64_t *ret_start, uint64_t *ret_size) {
-        uint64_t first, last = UINT64_MAX;
-
-        if (strncasecmp(text, "bytes=", 6) != 0)
-                return -EINVAL;
-        text += 6;
-        text += strspn(text, " \t");
-        if (*text == '-')
-                return parse_suffix(text + 1, size, ret_start, ret_size);
-        if (read_number(&text, &first) < 0 || *text++ != '-')
-                return -EINVAL;
-        if (*text && read_number(&text, &last) < 0)
-                return -EINVAL;
-        text += strspn(text, " \t");
-        if (*text || last < first)
-                return -EINVAL;
-        if (first >= size)
-                return -ERANGE;
-        *ret_start = first;
-        *ret_size = MIN(last, size - 1) - first + 1;
-        return 0;
-}
+/* ---- Which bytes ---- */
 
 /* Whether If-Range lets the Range stand: the very same tag, or the very same date. */
 static bool range_applies(const struct condition *condition, const struct representation *representation) {
@@ -227,14 +171,16 @@ static unsigned int check_preconditions(const struct condition *condition,
 
 struct selection condition_evaluate(const struct condition *condition,
                                     const struct representation *representation) {
-        struct selection all = { .status = 200, .size = representation->size }, part = { .status = 206 };
-        int r;
+        struct selection selection = { .status = check_preconditions(condition, representation) };
+        int r = -EINVAL;
 
-        all.status = check_preconditions(condition, representation);
-        if (all.status != 200 || !range_applies(condition, representation))
-                return all;
-        r = range_parse(condition->range, representation->size, &part.start, &part.size);
-        if (r == -ERANGE)
-                part.status = 416;
-        return r == -EINVAL ? all : part;
+        if (selection.status == 200 && range_applies(condition, representation))
+                r = range_parse(condition->range, representation->size, selection.ranges, &selection.n);
+        if (r == 0)
+                selection.status = 206;
+        else if (r == -ERANGE)
+                selection.status = 416;
+        else
+                selection.ranges[0].size = representation->size;
+        return selection;
 }

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Conditional requests and ranges, without any I/O. See conditional.c. */
+#include "http/range.h"
+
+/* Conditional requests, without any I/O. See conditional.c. */
 
 #define HTTP_DATE_SIZE 30 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 #define ETAG_SIZE      48
@@ -29,11 +31,12 @@ struct representation {
         uint64_t size;
 };
 
-/* Which bytes to send: all with 200, some with 206, none with 304, 412 and 416. */
+/* Which bytes to send: all with 200, which is the first range then; those of the ranges with 206; none with 304, 412
+ * and 416. */
 struct selection {
         unsigned int status;
-        uint64_t start;
-        uint64_t size;
+        size_t n; /* of the ranges, with 206 */
+        struct byte_range ranges[RANGES_MAX];
 };
 
 /* Evaluates in the order of RFC 9110, 13.2.2. */
@@ -42,10 +45,6 @@ struct selection condition_evaluate(const struct condition *condition,
 
 /* Whether a list of entity tags, or "*", has this one. Strong comparison takes no weak tags. */
 bool etag_listed(const char *list, const char *etag, bool strong);
-
-/* Reads a Range with one range of bytes. Returns 0, -ERANGE where it lies outside, -EINVAL where it is
- * something else, which is to be ignored (several ranges too). */
-int range_parse(const char *text, uint64_t size, uint64_t *ret_start, uint64_t *ret_size);
 
 /* Dates as HTTP writes them; all three forms are read, -EINVAL for anything else. */
 char *http_date_format(time_t time, char buffer[HTTP_DATE_SIZE]);

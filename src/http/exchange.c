@@ -6,8 +6,8 @@
  * libmicrohttpd tells of a request in steps, and an exchange is what it keeps for us between them:
  *
  *   exchange_begin()      the request line has come; the raw target is copied, since the parser writes over it
- *   exchange_handle()     first: the header is there. It is checked, the route is found, and what is to become of
- *                         the body is decided. Whatever is refused is refused here, before a client that waits for
+ *   exchange_handle()     first: the header is there. It is checked, the route is found (admission.c), and what is
+ *                         to become of the body is decided. Whatever is refused is refused here, before a client that waits for
  *                         100 Continue sends anything. An answer given here ends the connection (libmicrohttpd
  *                         will have it so), hence everything else is answered in the last step.
  *                         then: the body in pieces
@@ -25,16 +25,17 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <strings.h>
 
 #include "http/access-log.h"
+#include "http/admission.h"
 #include "http/body.h"
 #include "http/exchange.h"
 #include "http/linger.h"
 #include "http/state.h"
 #include "util/log.h"
 
-#define SPARE_MAX  64U
-#define FIELD_SIZE 64U /* what the library's table takes for a field, an argument or a cookie */
+#define SPARE_MAX 64U
 
 static struct exchange *exchange_of(const struct muster_request *request) {
         return container_of(request, struct exchange, request);
@@ -51,8 +52,11 @@ struct load {
 static enum MHD_Result load_header(void *userdata, enum MHD_ValueKind kind, const char *name,
                                    size_t name_size, const char *value, size_t value_size) {
         struct load *load = userdata;
+        const char *authority = load->request->target.authority;
         struct request_field *field = &load->fields->fields[load->fields->n];
 
+        if (authority && name_size == 4 && strncasecmp(name, "Host", 4) == 0)
+                return MHD_YES; /* RFC 9112, 3.2.2: what the target says is the Host */
         while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t'))
                 value_size--;
         field->name = arena_strndup(&load->request->arena, name, name_size);
@@ -73,9 +77,11 @@ static int ops_load_headers(struct muster_request *request, struct request_field
                 return -ENOTCONN;
         ret->n = 0;
         n = MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, NULL, NULL);
-        ret->fields = arena_alloc(&request->arena, (size_t) MAX(n, 0) * sizeof(*ret->fields));
+        ret->fields = arena_alloc(&request->arena, ((size_t) MAX(n, 0) + 1) * sizeof(*ret->fields));
         if (!ret->fields)
                 return -ENOMEM;
+        if (request->target.authority)
+                ret->fields[ret->n++] = (struct request_field){ "Host", request->target.authority };
         (void) MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, load_header, &load);
         if (!load.failed)
                 return 0;
@@ -178,29 +184,10 @@ static void exchange_part(struct exchange *exchange, void **context) {
 
 /* ---- The steps ---- */
 
-/* Whether the library has the memory for its table of the query's arguments, whatever else it has read already: that is
- * up to half of all, or up to where the header ends and an eighth of the rest. */
-static bool has_room_for_query(const struct http_server *server, const char *query, size_t target_size) {
-        size_t pool = server->pool_size, read = MIN(pool, target_size), n = 1;
-
-        read = MAX(pool / 2, read + (pool - read) / 8 + FIELD_SIZE);
-        for (const char *p = query; *p; p++)
-                n += *p == '&';
-        return n * FIELD_SIZE <= pool - read;
-}
-
-/* Out of memory for the arguments, 0.9.75 answers 431, and then reads on as if it had not. So it must not find them: it
- * is going to look behind the question mark, in a buffer of its own that it lets us see. */
-static void forget_query(struct exchange *exchange, const char *query) {
-        exchange->oversized = true;
-        *(char *) query = '\0';
-}
-
 void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *mhd) {
         struct http_server *server = userdata;
         struct connection *connection = connection_of(mhd);
         struct exchange *exchange;
-        const char *query;
 
         if (!connection || !target || connection->ended)
                 return NULL;
@@ -215,9 +202,7 @@ void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *
                 exchange_release(exchange);
                 return NULL;
         }
-        query = strchr(target, '?');
-        if (query && !has_room_for_query(server, query + 1, exchange->target_size))
-                forget_query(exchange, query + 1);
+        admission_begin(exchange, target);
         exchange->connection = connection;
         connection->exchange = exchange;
         if (connection->phase == PHASE_IDLE)
@@ -228,7 +213,7 @@ void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *
 /* Past the library, and lets it close. */
 static enum MHD_Result answer_raw(struct exchange *exchange, unsigned int status) {
         connection_answer_raw(exchange->connection, status);
-        linger_start(exchange->server, exchange->connection->fd);
+        exchange->connection->lingers = true;
         return MHD_NO;
 }
 
@@ -260,70 +245,6 @@ static const char *copy_method(struct muster_request *request, const char *metho
         return arena_strdup(&request->arena, method);
 }
 
-static enum MHD_Result check_field(void *userdata, enum MHD_ValueKind kind, const char *name,
-                                   size_t name_size, const char *value, size_t value_size) {
-        header_check_field(userdata, name, name_size, value ? value : "", value ? value_size : 0);
-        return MHD_YES;
-}
-
-/* What the library has left for the header of an answer, when all that it keeps of the request is taken off: the bytes
- * themselves, the cookies a second time, and its table. Another request that came with the first may take from it, of
- * which nothing can be known. */
-static size_t answer_room(const struct exchange *exchange, size_t header_size, size_t n_fields) {
-        size_t used = header_size + exchange->header.cookie_size + n_fields * FIELD_SIZE;
-
-        return exchange->server->pool_size - MIN(exchange->server->pool_size, used);
-}
-
-/* Returns 0, or the status with which the header is refused. */
-static unsigned int check_header(struct exchange *exchange, const char *method, const char *version) {
-        const struct http_server *server = exchange->server;
-        struct MHD_Connection *mhd = exchange->connection->mhd;
-        struct header_check *check = &exchange->header;
-        size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-        const char *reason;
-        int n_fields;
-
-        header_check_begin(check, method, exchange->request.target_text, version);
-        if (server->in_place)
-                header_check_layout(check, method, exchange->target_at, exchange->target_size, version);
-        (void) MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, check_field, check);
-        n_fields = MHD_get_connection_values(mhd, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND,
-                                             NULL, NULL);
-        exchange->room = answer_room(exchange, size, (size_t) MAX(n_fields, 0));
-        exchange->version = check->is_1_1 ? "HTTP/1.1" : "HTTP/1.0";
-        reason = header_check_end(check, method, size);
-        if (reason) {
-                access_complain(exchange->server, "Refused a request from %s: %s",
-                                muster_request_peer(&exchange->request), reason);
-                return 400;
-        }
-        if (size > server->config->http.max_header || exchange->room < ANSWER_ROOM || exchange->oversized)
-                return 431;
-        return 0;
-}
-
-/* Finds the route. Returns 0, or the status that answers the request at once. */
-static unsigned int find_route(struct exchange *exchange) {
-        struct muster_request *request = &exchange->request;
-        struct router_match match;
-        int r;
-
-        r = target_parse(&request->target, &request->arena, request->target_text);
-        if (r < 0)
-                return r == -EINVAL ? 400 : 500;
-        r = router_match(exchange->server->router, request->method, &request->target, &request->arena,
-                         &match);
-        if (r < 0)
-                return 500;
-        request->route = match.route;
-        if (match.route)
-                memcpy(request->params, match.params, match.route->n_params * sizeof(match.params[0]));
-        exchange->planned = match.status;
-        exchange->allow = match.allow;
-        return 0;
-}
-
 static enum MHD_Result handle_header(struct exchange *exchange, const char *method, const char *version) {
         struct muster_request *request = &exchange->request;
         unsigned int status;
@@ -336,9 +257,7 @@ static enum MHD_Result handle_header(struct exchange *exchange, const char *meth
         if (!request->method)
                 return MHD_NO;
 
-        status = check_header(exchange, method, version);
-        if (status == 0)
-                status = find_route(exchange);
+        status = admission_decide(exchange, method, version);
         if (status == 0)
                 status = body_plan(exchange);
         if (status != 0)
@@ -439,15 +358,23 @@ enum MHD_Result exchange_handle(void *userdata, struct MHD_Connection *mhd, cons
         return handle_request(exchange);
 }
 
+/* Whether the client may still be sending, and has an answer that a reset must not take back. Where it was not us who
+ * gave it, it was the library: in the first step, or in the middle of a body. */
+static bool must_linger(const struct connection *connection, const struct exchange *exchange) {
+        if (connection->lingers)
+                return true;
+        if (!exchange || !exchange->begun)
+                return exchange != NULL;
+        return connection->phase == PHASE_BODY && !connection->ended && !connection->cut;
+}
+
 void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **context,
                         enum MHD_RequestTerminationCode code) {
         struct http_server *server = userdata;
         struct connection *connection = connection_of(mhd);
         struct exchange *exchange = *context;
 
-        /* Without a first step it was the library that refused. */
-        if (connection && (connection->lingers || (exchange && !exchange->begun)) &&
-            code != MHD_REQUEST_TERMINATED_CLIENT_ABORT)
+        if (connection && must_linger(connection, exchange) && code != MHD_REQUEST_TERMINATED_CLIENT_ABORT)
                 linger_start(server, connection->fd);
         if (exchange && exchange->request.state == REQUEST_SUSPENDED)
                 request_detach(&exchange->request);

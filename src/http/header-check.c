@@ -62,12 +62,53 @@ static bool is_hex(char c) {
 
 /* ---- The request line ---- */
 
+/* A name, an address or one in brackets, and perhaps a port. */
+static bool is_host(const char *text, size_t size) {
+        const char *end = text + size, *p = text;
+
+        if (size > 0 && *p == '[') {
+                for (p++; p < end && *p != ']'; p++)
+                        if (!is_hex(*p) && *p != ':' && *p != '.')
+                                return false;
+                if (p == end || p == text + 1)
+                        return false;
+                p++;
+        } else
+                for (; p < end && *p != ':'; p++)
+                        if (!strchr("-._~!$&'()*+,;=%", *p) && !(*p >= '0' && *p <= '9') &&
+                            !(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z'))
+                                return false;
+        if (p < end && *p++ != ':')
+                return false;
+        for (; p < end; p++)
+                if (*p < '0' || *p > '9')
+                        return false;
+        return true;
+}
+
+/* Where the authority of an absolute-form begins, NULL for a text that is none. */
+static const char *find_authority(const char *target) {
+        if (strncasecmp(target, "http://", 7) == 0)
+                return target + 7;
+        return strncasecmp(target, "https://", 8) == 0 ? target + 8 : NULL;
+}
+
+/* There may be a user in a URI, but RFC 9110, 4.2.4, warns of whoever sends one. */
+static bool has_host(const char *authority) {
+        size_t size = strcspn(authority, "/?#");
+
+        return size > 0 && *authority != ':' && is_host(authority, size);
+}
+
 static const char *check_target(const char *method, const char *target) {
+        const char *authority = *target == '/' ? NULL : find_authority(target);
+
         if (streq(target, "*"))
                 return streq(method, "OPTIONS") ? NULL : "the target * without OPTIONS";
-        if (*target != '/' && strncasecmp(target, "http://", 7) != 0 &&
-            strncasecmp(target, "https://", 8) != 0)
+        if (*target != '/' && !authority)
                 return "a target that is neither a path nor a URI";
+        if (authority && !has_host(authority))
+                return "a target without a host, or with one that is none";
         for (const char *p = target; *p; p++) {
                 if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f)
                         return "a control byte, a space or a byte above 126 in the target";
@@ -149,30 +190,6 @@ static void check_encoding(struct header_check *check, const char *value, size_t
         if (!IS_NAME(value, size, "chunked"))
                 refuse(check, "a Transfer-Encoding other than chunked");
         check->chunked = true;
-}
-
-/* A name, an address or one in brackets, and perhaps a port. */
-static bool is_host(const char *text, size_t size) {
-        const char *end = text + size, *p = text;
-
-        if (size > 0 && *p == '[') {
-                for (p++; p < end && *p != ']'; p++)
-                        if (!is_hex(*p) && *p != ':' && *p != '.')
-                                return false;
-                if (p == end || p == text + 1)
-                        return false;
-                p++;
-        } else
-                for (; p < end && *p != ':'; p++)
-                        if (!strchr("-._~!$&'()*+,;=%", *p) && !(*p >= '0' && *p <= '9') &&
-                            !(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z'))
-                                return false;
-        if (p < end && *p++ != ':')
-                return false;
-        for (; p < end; p++)
-                if (*p < '0' || *p > '9')
-                        return false;
-        return true;
 }
 
 static void check_host(struct header_check *check, const char *value, size_t size) {

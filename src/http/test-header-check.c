@@ -131,10 +131,30 @@ static void test_other_versions_are_refused(void **state) {
 }
 
 static void test_a_target_is_a_path_or_a_uri(void **state) {
-        static const char *const good[] = { "/", "/a%20b", "http://h/a", "HTTPS://h", "//a" };
-        static const char *const bad[] = { "",      "a",         "h:80",    "*",     "/a b",
-                                           "/a\tb", "/\xc3\xa4", "/a%0",    "/a%zz", "/%00",
-                                           "/?%00", "/a\x7f",    "ftp://h/" };
+        static const char *const good[] = { "/",           "/a%20b", "http://h/a",
+                                            "HTTPS://h",   "//a",    "http://[::1]:80?x",
+                                            "/http://a@b/" };
+        static const char *const bad[] = { "",
+                                           "a",
+                                           "h:80",
+                                           "*",
+                                           "/a b",
+                                           "/a\tb",
+                                           "/\xc3\xa4",
+                                           "/a%0",
+                                           "/a%zz",
+                                           "/%00",
+                                           "/?%00",
+                                           "/a\x7f",
+                                           "ftp://h/",
+                                           "http://",
+                                           "http:///a",
+                                           "http://:80/",
+                                           "http://u@h/",
+                                           "http://h:p/",
+                                           "http://[::1/",
+                                           "http://?x",
+                                           "http://h\\a/" };
 
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
                 assert_null(check_request("GET", good[i], "HTTP/1.1", FIELDS("Host: h")));

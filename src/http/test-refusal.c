@@ -259,6 +259,22 @@ static void test_a_refused_client_that_goes_on_sending_gets_its_400(void **state
         assert_false(client->reset);
 }
 
+/* Here it is the library that refuses, in the middle of the body. */
+static void test_a_client_whose_chunks_are_refused_gets_its_400(void **state) {
+        static char more[1024 * 1024];
+        _cleanup_client_ struct client *client = NULL;
+
+        fixture_start(routes);
+        client = client_new();
+        client_send(client, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nz\r\n");
+        client_send_bytes(client, more, sizeof(more));
+        assert_true(client_receive(client, &reply, false));
+        assert_int_equal(reply.status, 400);
+        assert_true(client_sees_end(client));
+        assert_false(client->reset);
+        assert_int_equal(http_server_connections(fixture.server), 1); /* it lingers, once */
+}
+
 static void test_unusual_but_correct_requests_are_served(void **state) {
         static const char *const texts[] = {
                 "GET / HTTP/1.1\r\nHost:localhost\r\nX:\r\nY: \t \r\nZ: a b\t\r\n\r\n",
@@ -292,6 +308,7 @@ int main(void) {
                 TEST(test_odd_request_lines_are_refused),
                 TEST(test_what_is_no_http_is_not_served),
                 TEST(test_a_refused_client_that_goes_on_sending_gets_its_400),
+                TEST(test_a_client_whose_chunks_are_refused_gets_its_400),
                 TEST(test_unusual_but_correct_requests_are_served),
         };
 

@@ -153,6 +153,34 @@ def test_the_application_sees_the_request_as_it_was_sent(muster):
     assert text.endswith("a: 1\nb: x y z\nc: \n")
 
 
+def test_the_host_of_an_absolute_target_goes_before_the_field(muster):
+    """RFC 9112, 3.2.2: the application must not see another host than a proxy that has read the target."""
+    with muster.client() as client:
+        text = client.get("http://a.example:81/headers", [("X-Test", "y")]).text
+        assert "Host: a.example:81\n" in text and "Host: test" not in text
+        assert "X-Test: y\n" in text
+        assert "Host: test\n" in client.get("/headers").text
+        client.send(b"GET http://b.example/headers HTTP/1.0\r\n\r\n")
+        assert "Host: b.example\n" in client.response().text
+
+
+def test_options_of_the_server_are_answered(muster):
+    with muster.client() as client:
+        client.request("OPTIONS", "*")
+        answer = client.response()
+        assert (answer.status, answer.body) == (204, b"")
+        assert client.get("/").status == 200
+
+
+def test_no_path_climbs_by_its_dots(muster):
+    with muster.client() as client:
+        assert client.get("/../../items/1").text == "item 1"
+        assert client.get("/items/x/..%2F..%2Fitems/1").status == 400
+    with muster.client() as client:
+        assert client.get("/items/%2E%2E/items/%2e/2").text == "item 2"
+        assert client.get("/items/%252e").text == "item %2e"  # decoded once
+
+
 def test_a_slow_answer_blocks_nobody(muster):
     with muster.client() as slow, muster.client() as fast:
         slow.request("GET", "/slow?ms=60000")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files: whole, in part, on condition, and never from outside the directory."""
 
+import email
 import email.utils
 import os
 
@@ -72,6 +73,52 @@ def test_a_range_that_is_none_is_ignored(files):
         assert files.get("/files/data.bin", [("Range", value)]).status == 200
 
 
+def read_parts(answer):
+    """[(fields, bytes)] of a multipart answer, as Python's own library for messages reads it."""
+    message = email.message_from_bytes(b"Content-Type: " + answer["Content-Type"].encode() + b"\r\n\r\n" + answer.body)
+    assert message.get_content_type() == "multipart/byteranges" and not message.defects
+    return [(dict(part.items()), part.get_payload(decode=True)) for part in message.get_payload()]
+
+
+def test_several_parts_come_in_one_answer(files):
+    size = len("<p>hello</p>")
+    answer = files.get("/files/page.html", [("Range", "bytes=3-7,0-2,-4")])
+    assert answer.status == 206
+    assert answer["Content-Length"] == str(len(answer.body))
+    parts = read_parts(answer)
+    assert [text for _, text in parts] == [b"hello", b"<p>", b"</p>"]
+    assert [fields["Content-Range"] for fields, _ in parts] == [
+        f"bytes 3-7/{size}", f"bytes 0-2/{size}", f"bytes 8-11/{size}"]
+    assert all(fields["Content-Type"].startswith("text/html") for fields, _ in parts)
+
+
+def test_every_byte_of_large_parts_is_the_right_one(files):
+    begin, middle = 1, len(CONTENT) // 2
+    answer = files.get("/files/data.bin", [("Range", f"bytes={begin}-{middle - 2},{middle}-")])
+    boundary = b"--" + answer["Content-Type"].split("boundary=")[1].encode()
+    _, first, second, end = answer.body.split(boundary)
+    assert first.split(b"\r\n\r\n", 1)[1] == CONTENT[begin:middle - 1] + b"\r\n"
+    assert second.split(b"\r\n\r\n", 1)[1] == CONTENT[middle:] + b"\r\n"
+    assert end == b"--\r\n"
+
+
+@pytest.mark.parametrize(
+    "range_",
+    ["0-,0-", "0-9,5-14,8-20", ",".join(f"{2 * i}-{2 * i}" for i in range(33)), ",".join(["0-0"] * 1000)],
+    ids=["more than there is", "too many overlaps", "too many", "far too many"],
+)
+def test_ranges_that_only_cost_are_ignored(files, range_):
+    answer = files.get("/files/data.bin", [("Range", f"bytes={range_}")])
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
+def test_of_several_ranges_those_outside_are_left_out(files):
+    outside = len(CONTENT)
+    answer = files.get("/files/data.bin", [("Range", f"bytes=1-2,{outside}-")])
+    assert (answer.status, answer.body, answer["Content-Range"]) == (206, CONTENT[1:3], f"bytes 1-2/{outside}")
+    assert files.get("/files/data.bin", [("Range", f"bytes={outside}-,{outside + 1}-")]).status == 416
+
+
 def test_what_the_client_has_is_304(files):
     first = files.get("/files/data.bin")
     assert files.get("/files/data.bin", [("If-None-Match", first["ETag"])]).status == 304
@@ -117,5 +164,6 @@ def test_a_kept_connection_survives_all_kinds_of_file_answers(files):
         assert client.get("/files/data.bin", [("If-None-Match", tag)]).status == 304
         assert client.get("/files/data.bin", [("Range", "bytes=5-5")]).body == CONTENT[5:6]
         assert client.get("/files/data.bin", [("Range", "bytes=99999999-")]).status == 416
+        assert client.get("/files/data.bin", [("Range", "bytes=5-5,7-7")]).status == 206
         assert client.get("/files/none").status == 404
         assert client.get("/").text == "hello world"
