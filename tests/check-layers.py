@@ -115,7 +115,9 @@ def check_length(source):
 def check_spdx(source):
     """every source names its licence in its first lines"""
     tree = source.parent
-    scripts = [tree / name for name in ("tests/run", "tests/lint", "packaging/run", ".ci/run", "debian/rules")]
+    scripts = [tree / name for name in ("tests/run", "tests/lint", "tests/analyze", "tests/threads", "packaging/run",
+                                        "packaging/build-rpm", "packaging/rpm/muster.spec", ".ci/run", "debian/rules",
+                                        "debian/tests/operator", "debian/tests/application")]
     paths = sources(source) + scripts
     for folder in ("src", "tests", "units", "conf", "packaging"):
         paths += [path for path in (tree / folder).rglob("*") if path.suffix in (".py", ".sh", ".service", ".socket")]

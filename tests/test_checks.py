@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ def test_a_long_file_is_found(source):
 def test_a_program_that_calls_dlopen_is_found():
     # The interpreter loads its modules by dlopen
     assert any("dlopen" in line for line in layers.check_master(Path("/usr/bin/python3")))
+
+
+def test_a_program_without_the_thread_sanitizer_proves_nothing():
+    done = subprocess.run([HERE / "threads", "/bin/true"], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not ok 1 - the program was built with the sanitizer" in done.stdout
 
 
 CMOCKA = """[==========] Running 4 test(s).

@@ -408,3 +408,5 @@ exception("1.0", "The parser gives up without an answer.", {None}, REFUSED,
           "a method of 20,000 bytes")
 
 exception("1.0", "The parser refuses every extension of a chunk.", {400}, REFUSED, "an extension", "a quoted extension")
+
+exception("1.0", "The library has no memory left for its 413.", {None}, REFUSED, "an extension of 40,000 bytes")

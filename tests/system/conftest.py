@@ -2,6 +2,7 @@
 """What the system tests share: the packages, built once, and a freshly booted container for each test."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,10 @@ from container import Container, wait_until  # noqa: E402
 from roots import kept_root  # noqa: E402
 
 # What the tests themselves use inside, besides what the packages depend on
-TOOLS = ["systemd", "systemd-sysv", "dbus", "init-system-helpers", "curl", "procps"]
+TOOLS = ["systemd", "systemd-sysv", "dbus", "init-system-helpers", "curl", "procps", "rpm"]
+# What debian/tests/control wants besides
+TOOLS += ["gcc", "libc6-dev", "pkgconf"]
+LATER = "9.0.0"
 EXAMPLES = "usr/share/doc/muster/examples"
 
 
@@ -24,17 +28,47 @@ def distribution():
     return os.environ.get("MUSTER_TEST_DISTRIBUTION", "bookworm")
 
 
-@pytest.fixture(scope="session")
-def packages(distribution, tmp_path_factory):
-    """The built packages: .muster, .dev, .all are paths; .lintian is what lintian says of them."""
+def built(what, *arguments):
+    """What a function of a Builder returns, Builder(*arguments) being the builder."""
     try:
-        with Builder(distribution) as builder:
-            debs, tags = builder.build(tmp_path_factory.mktemp("packages"))
+        with Builder(*arguments) as builder:
+            return what(builder)
     except RuntimeError as failure:
         # Nothing else can be tried, and once is enough to say it
         pytest.exit(f"the packages did not build: {failure}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def packages(distribution, tmp_path_factory):
+    """The Debian packages: .muster, .dev, .all are paths; .lintian and .blhc is what those say of them."""
+    debs, tags, flags = built(lambda builder: builder.build(tmp_path_factory.mktemp("packages")), distribution)
     by_name = {deb.name.split("_")[0]: deb for deb in debs}
-    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], all=debs, lintian=tags)
+    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], all=debs, lintian=tags, blhc=flags)
+
+
+@pytest.fixture(scope="session")
+def rpms(distribution, tmp_path_factory):
+    """The rpm packages: .muster, .devel, .source are paths; .rpmlint is what that says of them."""
+    paths, words = built(lambda builder: builder.build_rpm(tmp_path_factory.mktemp("rpms")), distribution)
+    return SimpleNamespace(rpmlint=words, **name_rpms(paths))
+
+
+def name_rpms(paths):
+    return {"source": next(path for path in paths if path.name.endswith(".src.rpm")),
+            "devel": next(path for path in paths if path.name.startswith("muster-devel-")),
+            "muster": next(path for path in paths if re.match(r"muster-\d.*(?<!\.src)\.rpm$", path.name))}
+
+
+@pytest.fixture(scope="session")
+def later(distribution, tmp_path_factory):
+    """Version LATER of the packages: .deb and .rpm."""
+    def build(builder):
+        debs, _, _ = builder.build(tmp_path_factory.mktemp("packages"))
+        rpms, _ = builder.build_rpm(tmp_path_factory.mktemp("rpms"))
+        return SimpleNamespace(deb=next(deb for deb in debs if deb.name.startswith("muster_")),
+                               rpm=name_rpms(rpms)["muster"])
+
+    return built(build, distribution, LATER)
 
 
 @pytest.fixture(scope="session")

@@ -149,15 +149,24 @@ class Container:
         inside.parent.mkdir(parents=True, exist_ok=True)
         inside.write_text(text)
 
+    def bring(self, *paths):
+        """Copies files from outside; returns their names inside."""
+        for path in paths:
+            (self.root / "var/tmp" / path.name).write_bytes(path.read_bytes())
+        return [f"/var/tmp/{path.name}" for path in paths]
+
     def install(self, *packages):
-        """Installs .deb files from outside by dpkg; what they depend on is there already."""
-        place = self.root / "var/tmp"
-        for package in packages:
-            (place / package.name).write_bytes(package.read_bytes())
-        output = self.run("dpkg", "--install", *(f"/var/tmp/{package.name}" for package in packages))
-        for package in packages:
-            (place / package.name).unlink()
-        return output
+        """Installs .deb or .rpm files from outside, or upgrades to them; what they depend on is there already."""
+        names = self.bring(*packages)
+        if all(name.endswith(".deb") for name in names):
+            command = ["dpkg", "--install"]
+        else:
+            # rpm does not see what dpkg has installed
+            command = ["rpm", "--upgrade", "--verbose", "--nodeps"]
+        try:
+            return self.run(*command, *names)
+        finally:
+            self.run("rm", *names)
 
     def purge(self, *names):
         return self.run("dpkg", "--purge", *names)

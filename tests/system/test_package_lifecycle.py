@@ -5,24 +5,7 @@ import pytest
 
 from conftest import configure
 from container import CommandFailed, wait_until
-
-HELLO = "muster@hello.service"
-FAULTS = "muster@faults.service"
-HELLO_URL = "http://127.0.0.1:8080/"
-FAULTS_URL = "http://127.0.0.1:8081"
-CRASH_ID = "8f6c1d2e0b9a4f7d9a53c4e7b1206f35"
-
-
-def muster_processes(container):
-    return {pid: line for pid, line in container.processes().items() if "muster-" in line}
-
-
-def crash(container):
-    """Crashes a worker and returns the journal's entry about it."""
-    status, _ = container.http(f"{FAULTS_URL}/crash?signal=SEGV")
-    assert status == 500
-    entries = wait_until(lambda: container.journal("-u", FAULTS, f"MESSAGE_ID={CRASH_ID}"), "the crash is in the log")
-    return entries[-1]
+from service import CRASH_ID, FAULTS, FAULTS_URL, HELLO, HELLO_URL, crash, muster_processes, requests_during
 
 
 def test_installing_starts_and_enables_nothing(installed):
@@ -140,25 +123,6 @@ def test_stopping_the_socket_stops_the_service(hello):
 
     assert hello.state(HELLO) == "inactive"
     assert muster_processes(hello) == {}
-
-
-def requests_during(container, url, action):
-    """Makes one request after the other, each on a connection of its own, while action() runs.
-
-    Returns (how many were sent, how many failed)."""
-    script = ("sent=0; failed=0\n"
-              "while [ ! -e /run/enough ]; do\n"
-              f"  curl --silent --fail --max-time 20 --output /dev/null {url} || failed=$((failed + 1))\n"
-              "  sent=$((sent + 1)); echo $sent > /run/sent\n"
-              "done\n"
-              "echo $sent $failed")
-    client = container.popen("sh", "-c", script)
-    wait_until(lambda: container.succeeds("test", "-e", "/run/sent"), "the client has sent something")
-    action()
-    container.run("touch", "/run/enough")
-    output, _ = client.communicate(timeout=60)
-    sent, failed = output.split()[-2:]
-    return int(sent), int(failed)
 
 
 def test_no_request_fails_during_a_restart(hello):
