@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sockets: from systemd by name, or bound by the master itself."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,7 +15,11 @@ from client import Client
 
 
 def inodes(pid):
-    return {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
 
 
 def has_ipv6():
