@@ -91,7 +91,7 @@ static void connection_closed(struct http_server *server, void **context) {
                 return;
         list_remove(&connection->node);
         if (connection->exchange)
-                connection->exchange->connection = NULL;
+                exchange_abandon(connection);
         free(connection);
         *context = NULL;
         server->n_connections--;

@@ -384,6 +384,15 @@ void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **conte
                 connection_enter(connection, PHASE_IDLE);
 }
 
+void exchange_abandon(struct connection *connection) {
+        struct exchange *exchange = connection->exchange;
+        void *context = exchange;
+
+        if (must_linger(connection, exchange))
+                linger_start(exchange->server, connection->fd);
+        exchange_part(exchange, &context);
+}
+
 void exchange_resume(struct exchange *exchange) {
         if (exchange->resumed)
                 return;

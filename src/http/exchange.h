@@ -45,6 +45,10 @@ enum MHD_Result exchange_handle(void *userdata, struct MHD_Connection *mhd, cons
 void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **context,
                         enum MHD_RequestTerminationCode code);
 
+/* The connection closes, and its exchange was not completed. From 1.0 on libmicrohttpd does not tell of the end of a
+ * request whose refusal it had no memory for. */
+void exchange_abandon(struct connection *connection);
+
 /* Makes libmicrohttpd call again for a suspended request: with its answer, or, where there is none yet, to
  * tell the client 503. */
 void exchange_resume(struct exchange *exchange);

@@ -275,6 +275,28 @@ static void test_a_client_whose_chunks_are_refused_gets_its_400(void **state) {
         assert_int_equal(http_server_connections(fixture.server), 1); /* it lingers, once */
 }
 
+/* 1.0 has no memory for a refusal then, and does not tell that the request has ended. */
+static void test_a_line_of_a_chunk_without_an_end_leaves_nothing_in_flight(void **state) {
+        static char line[200 * 1024];
+        _cleanup_client_ struct client *client = NULL;
+
+        fixture.config->http.header_timeout = 50 * USEC_PER_MSEC;
+        fixture_start(routes);
+        client = client_new();
+        memset(line, 'a', sizeof(line));
+        client_send(client, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2;");
+        while (http_server_in_flight(fixture.server) == 0)
+                fixture_turn(USEC_PER_MSEC);
+        client_send_bytes(client, line, sizeof(line));
+        assert_true(client_sees_end(client));
+        client_free(TAKE_PTR(client));
+        for (usec_t end = now_monotonic() + 5 * USEC_PER_SEC;
+             http_server_connections(fixture.server) > 0 && now_monotonic() < end;)
+                fixture_turn(10 * USEC_PER_MSEC);
+        assert_int_equal(http_server_connections(fixture.server), 0);
+        assert_int_equal(http_server_in_flight(fixture.server), 0);
+}
+
 static void test_unusual_but_correct_requests_are_served(void **state) {
         static const char *const texts[] = {
                 "GET / HTTP/1.1\r\nHost:localhost\r\nX:\r\nY: \t \r\nZ: a b\t\r\n\r\n",
@@ -309,6 +331,7 @@ int main(void) {
                 TEST(test_what_is_no_http_is_not_served),
                 TEST(test_a_refused_client_that_goes_on_sending_gets_its_400),
                 TEST(test_a_client_whose_chunks_are_refused_gets_its_400),
+                TEST(test_a_line_of_a_chunk_without_an_end_leaves_nothing_in_flight),
                 TEST(test_unusual_but_correct_requests_are_served),
         };
 

@@ -8,12 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from service import FAULTS
+
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 DEADLINE = 300
 
 sys.path.insert(0, str(CORPUS))
 
 from corpus import library_of  # noqa: E402
+
+
+# One case of the corpus is answered only by the deadline
+DEADLINES = "[http]\nheader_timeout = 2s\n"
 
 
 def library_version(container):
@@ -23,6 +29,8 @@ def library_version(container):
 
 def test_every_request_is_understood_as_the_rfc_says(faults):
     library = library_of(library_version(faults))
+    faults.write("/etc/muster/faults.conf.d/deadlines.conf", DEADLINES)
+    faults.systemctl("restart", FAULTS)
 
     done = subprocess.run(
         ["nsenter", "--target", str(faults.leader), "--net", "--", sys.executable, "-B", str(CORPUS / "corpus.py"),

@@ -209,7 +209,8 @@ MUSTER_PUBLIC const char *muster_request_param(const struct muster_request *requ
  * there is none. Names are compared to the letter. */
 MUSTER_PUBLIC const char *muster_request_query(struct muster_request *request, const char *name);
 
-/* The first value of a header field, whatever the case of its name, or NULL. */
+/* The first value of a header field, whatever the case of its name, or NULL. For a request whose target is
+ * absolute ("GET http://host/…"), "Host" is that of the target. */
 MUSTER_PUBLIC const char *muster_request_header(const struct muster_request *request, const char *name);
 
 /* Calls `each` for every header field or query parameter in the order they were sent, until it returns
