@@ -118,14 +118,14 @@ static int config_from_arguments(struct child *child, int argc, char **argv) {
         return child->heritage.instance ? 0 : log_oom();
 }
 
-static bool has_master(const struct child *child) {
+bool child_has_master(const struct child *child) {
         return child->heritage.channel_fd >= 0 || child->channel;
 }
 
 static int read_configuration(struct child *child, enum muster_role role, int argc, char **argv) {
         int r;
 
-        r = has_master(child) ? config_from_heritage(child) : config_from_arguments(child, argc, argv);
+        r = child_has_master(child) ? config_from_heritage(child) : config_from_arguments(child, argc, argv);
         if (r < 0)
                 return r;
         if (role == MUSTER_ROLE_WORKER && child->heritage.number < 0)
@@ -208,8 +208,8 @@ static int set_up_signals(struct child *child) {
 
         (void) sigemptyset(&none);
         (void) sigaction(SIGTERM, &leave, NULL);
-        (void) sigaction(SIGINT, has_master(child) ? &ignore : &leave, NULL);
-        (void) sigaction(SIGQUIT, has_master(child) ? &ignore : &leave, NULL);
+        (void) sigaction(SIGINT, child_has_master(child) ? &ignore : &leave, NULL);
+        (void) sigaction(SIGQUIT, child_has_master(child) ? &ignore : &leave, NULL);
         (void) sigaction(SIGHUP, &ignore, NULL);
         (void) sigaction(SIGPIPE, &ignore, NULL);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);

@@ -37,6 +37,9 @@ struct heritage *child_heritage(struct child *child);
 const struct config *child_config(const struct child *child);
 const struct muster_application *child_application(const struct child *child);
 
+/* Whether there is a master, which reports crashes; without one the process runs alone, for debugging. */
+bool child_has_master(const struct child *child);
+
 /* Whether the process is to finish: the master said so, it died, a signal came or a callback faulted. */
 bool child_is_leaving(const struct child *child);
 

@@ -87,8 +87,11 @@ static void worker_leave(struct child *child, void *userdata) {
 
 static void worker_fault(struct muster *muster, const struct guard_context *context, int signal) {
         struct worker *worker = muster->owner;
+        char backtrace[2048];
 
-        log_debug("SIG%s in %s, draining", sigabbrev_np(signal), context->route);
+        if (!child_has_master(worker->child))
+                log_error(0, "SIG%s in %s, draining; backtrace: %s", sigabbrev_np(signal), context->route,
+                          slot_format_backtrace(muster->slot, backtrace, sizeof(backtrace)));
         child_leave(worker->child, false);
 }
 
