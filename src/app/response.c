@@ -185,10 +185,9 @@ int muster_respond_text(struct muster_request *request, unsigned int status, con
         return respond_end(request, RESPONSE_BYTES, status, TYPE_TEXT, text, size);
 }
 
-int muster_respond_bytes(struct muster_request *request, unsigned int status, const char *type,
-                         const void *bytes, size_t size) {
-        const char *copied_type;
-        void *copy;
+/* What is asked of bytes, copied or not. *type becomes the one to be sent. */
+static int begin_bytes(struct muster_request *request, unsigned int status, const char **type,
+                       const void *bytes, size_t size) {
         int r;
 
         r = respond_begin(request, status);
@@ -196,7 +195,16 @@ int muster_respond_bytes(struct muster_request *request, unsigned int status, co
                 return r;
         if (size > 0 && !bytes)
                 return -EINVAL;
-        r = choose_type(request, type, TYPE_BYTES, &type);
+        return choose_type(request, *type, TYPE_BYTES, type);
+}
+
+int muster_respond_bytes(struct muster_request *request, unsigned int status, const char *type,
+                         const void *bytes, size_t size) {
+        const char *copied_type;
+        void *copy;
+        int r;
+
+        r = begin_bytes(request, status, &type, bytes, size);
         if (r < 0)
                 return r;
         copied_type = arena_strdup(&request->arena, type);
@@ -212,12 +220,7 @@ int muster_respond_static(struct muster_request *request, unsigned int status, c
                           const void *bytes, size_t size) {
         int r;
 
-        r = respond_begin(request, status);
-        if (r < 0)
-                return r;
-        if (size > 0 && !bytes)
-                return -EINVAL;
-        r = choose_type(request, type, TYPE_BYTES, &type);
+        r = begin_bytes(request, status, &type, bytes, size);
         if (r < 0)
                 return r;
         return respond_end(request, RESPONSE_STATIC, status, type, bytes ? bytes : "", size);

@@ -107,19 +107,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("host")
     parser.add_argument("port", type=int)
-    parser.add_argument("--library", default="1.0", choices=EXCEPTIONS)
+    parser.add_argument("--library", dest="version", default="1.0", choices=EXCEPTIONS)
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
 
-    results = run((arguments.host, arguments.port), arguments.library)
+    results = run((arguments.host, arguments.port), arguments.version)
     for case, outcome, wrong in results:
         if wrong:
             print(f"wrong: {case.name} ({case.section}): {wrong}")
         elif arguments.verbose:
             print(f"right: {case.name} ({case.section}): {outcome}")
     count = sum(1 for _, _, wrong in results if wrong)
-    print(f"corpus: {len(results)} requests, {count} wrong, {len(EXCEPTIONS[arguments.library])} exceptions "
-          f"of {arguments.library}")
+    print(f"corpus: {len(results)} requests, {count} wrong, {len(EXCEPTIONS[arguments.version])} exceptions "
+          f"of {arguments.version}")
     return 1 if count else 0
 
 
