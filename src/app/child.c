@@ -31,6 +31,13 @@
  * application's stop function is called. */
 #define DEADLINE_EXTRA (2 * USEC_PER_SEC)
 
+/* The application's functions for this role; each may be NULL. */
+struct hooks {
+        int (*start)(struct muster *muster);
+        void (*ready)(struct muster *muster);
+        void (*stop)(struct muster *muster);
+};
+
 struct child {
         struct heritage heritage;
         struct config *config;
@@ -38,6 +45,7 @@ struct child {
         struct muster *muster;
         struct channel *channel;
         struct module *module;
+        struct hooks hooks;
         struct child_callbacks callbacks;
         sd_event_source *heartbeat;
         sd_event_source *termination;
@@ -219,27 +227,32 @@ static int set_up_signals(struct child *child) {
 
 /* ---- The channel ---- */
 
-static void call_ready(void *argument) {
-        struct child *child = argument;
-        const struct muster_application *application = child_application(child);
+struct hook_call {
+        struct muster *muster;
+        void (*function)(struct muster *muster);
+};
 
-        if (child->muster->role == MUSTER_ROLE_WORKER)
-                application->worker_ready(child->muster);
-        else
-                application->agent_ready(child->muster);
+static void call_hook(void *argument) {
+        const struct hook_call *call = argument;
+
+        call->function(call->muster);
+}
+
+/* Calls a function of the application that returns nothing, if there is one. */
+static void run_hook(struct child *child, const char *route, void (*function)(struct muster *muster)) {
+        const struct guard_context context = { .route = route };
+        struct hook_call call = { child->muster, function };
+
+        if (function)
+                (void) muster_process_run(child->muster, &context, call_hook, &call);
 }
 
 static void tell_ready(struct child *child) {
-        const struct muster_application *application = child_application(child);
-        bool worker = child->muster->role == MUSTER_ROLE_WORKER;
-        static const struct guard_context context = { .route = "ready" };
-
         if (child->ready_told)
                 return;
         child->ready_told = true;
         log_debug("Muster is ready");
-        if (worker ? application->worker_ready != NULL : application->agent_ready != NULL)
-                (void) muster_process_run(child->muster, &context, call_ready, child);
+        run_hook(child, "ready", child->hooks.ready);
 }
 
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
@@ -350,6 +363,13 @@ static int start_failed(struct child *child, int error, const char *reason) {
         return error;
 }
 
+static struct hooks hooks_of(const struct muster_application *application, enum muster_role role) {
+        if (role == MUSTER_ROLE_WORKER)
+                return (struct hooks){ application->worker_start, application->worker_ready,
+                                       application->worker_stop };
+        return (struct hooks){ application->agent_start, application->agent_ready, application->agent_stop };
+}
+
 static int load_module(struct child *child) {
         _cleanup_free_ char *reason = NULL;
         int r;
@@ -360,6 +380,7 @@ static int load_module(struct child *child) {
                 return start_failed(child, r, reason ?: strerror(-r));
         log_debug("Loaded %s", module_path(child->module));
         child->muster->application = module_application(child->module);
+        child->hooks = hooks_of(child->muster->application, child->muster->role);
         slot_record_maps(child->muster->slot);
         return 0;
 }
@@ -377,13 +398,9 @@ static void call_start(void *argument) {
 }
 
 static int call_start_function(struct child *child) {
-        const struct muster_application *application = child_application(child);
         bool worker = child->muster->role == MUSTER_ROLE_WORKER;
         const struct guard_context context = { .route = worker ? "worker_start" : "agent_start" };
-        struct start_call call = {
-                .muster = child->muster,
-                .function = worker ? application->worker_start : application->agent_start,
-        };
+        struct start_call call = { .muster = child->muster, .function = child->hooks.start };
         char reason[128];
         int signal;
 
@@ -463,28 +480,16 @@ void child_leave(struct child *child, bool announce) {
                 child->callbacks.leave(child, child->callbacks.userdata);
 }
 
-static void call_stop(void *argument) {
-        struct child *child = argument;
-        const struct muster_application *application = child_application(child);
-
-        if (child->muster->role == MUSTER_ROLE_WORKER)
-                application->worker_stop(child->muster);
-        else
-                application->agent_stop(child->muster);
+/* The agent lives on after a fault, and ends in good order. */
+static bool worker_faulted(const struct child *child) {
+        return child->muster->role == MUSTER_ROLE_WORKER && guard_faulted();
 }
 
 int child_finish(struct child *child) {
-        const struct muster_application *application = child_application(child);
-        static const struct guard_context context = { .route = "stop" };
-        bool owed;
-
         if (child->failed)
                 return EXIT_FAILURE;
-        owed = child->started &&
-               (child->muster->role == MUSTER_ROLE_WORKER ? application->worker_stop && !guard_faulted()
-                                                          : application->agent_stop != NULL);
         child->muster->slot->state = SLOT_STOPPING;
-        if (owed)
-                (void) muster_process_run(child->muster, &context, call_stop, child);
-        return child->muster->role == MUSTER_ROLE_WORKER && guard_faulted() ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (child->started && !worker_faulted(child))
+                run_hook(child, "stop", child->hooks.stop);
+        return worker_faulted(child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

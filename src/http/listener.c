@@ -185,7 +185,8 @@ void http_server_accept(struct http_server *server, struct http_listener *listen
 
         if (listener->fd < 0 || !wants_connections(server))
                 return;
-        if (balance_declines(&server->balance, server->muster, server->n_connections, now_monotonic())) {
+        server->now = now_monotonic();
+        if (balance_declines(&server->balance, server->muster, server->n_connections, server->now)) {
                 listener_requeue(listener);
                 (void) sched_yield();
                 return;
@@ -196,7 +197,6 @@ void http_server_accept(struct http_server *server, struct http_listener *listen
                         listener_pause(listener, errno);
                 return;
         }
-        server->now = now_monotonic();
         server->shortage_told = false;
         server->muster->slot->accepted++;
         /* It owns the descriptor from here on, also when it fails. */

@@ -211,7 +211,6 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
                 log_error(r, "Failed to make the event loop: %m");
         r = r < 0 ? r : set_up(&service);
         if (r >= 0) {
-                status_starting(&service);
                 (void) service_start_agent(&service);
                 r = sd_event_loop(service.event);
                 if (r < 0)

@@ -260,7 +260,6 @@ static void tell_all_ready(struct service *service) {
 
 static void start_workers(struct service *service) {
         service->phase = PHASE_WORKERS;
-        status_starting(service);
         for (unsigned int i = 0; i < service->current->n_workers && !service_is_stopping(service); i++)
                 (void) start_position(&service->workers[i]);
 }
