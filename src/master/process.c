@@ -209,9 +209,12 @@ static int watch_exit(struct process *process) {
                 return r;
         (void) sd_event_source_set_child_pidfd_own(process->exit_source, true);
         TAKE_FD(pidfd);
-        /* Not the default, once: while a debugger holds the dead process the descriptor is readable but there is nothing to
-         * collect yet, and the one report would be spent. */
-        r = sd_event_source_set_enabled(process->exit_source, SD_EVENT_ON);
+        /* Not the default, once: while somebody traces the dead process (a debugger, a leak check) the descriptor is readable
+         * but there is nothing to collect yet, and the one report would be spent. By way of OFF, since the change from once to
+         * always alone does not reach the kernel. */
+        r = sd_event_source_set_enabled(process->exit_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(process->exit_source, SD_EVENT_ON);
         if (r < 0)
                 return r;
         return sd_event_source_set_priority(process->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
