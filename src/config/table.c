@@ -72,9 +72,10 @@ const struct config_key config_table[] = {
                   "the agent stops. What is left afterwards is killed." },
 
         { "http", "listen", CONFIG_LIST, .fallback = "127.0.0.1:8080", .min = 1, .max = 64,
-          .check = check_listen, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
+          .check = check_listen, .reloadable = true, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
           .help = "Addresses to listen on when systemd hands over no sockets, separated by blanks: " CONFIG_ADDRESS_ALLOWED
-                  ". A port alone means all addresses, IPv4 and IPv6." },
+                  ". A port alone means all addresses, IPv4 and IPv6. A reload binds those that are new and then gives "
+                  "up those that are gone." },
         { "http", "max_body", CONFIG_SIZE, .fallback = "1M", .min = 0, .max = TIB, .reloadable = true,
           FIELD(http.max_body), .help = "The largest request body; a larger one is answered with 413." },
         { "http", "max_header", CONFIG_SIZE, .fallback = "8K", .min = KIB, .max = MIB, .reloadable = true,

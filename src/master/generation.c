@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * A generation: one reading of the configuration, with the sealed copy that all its processes get.
+ * A generation: one reading of the configuration, with the sealed copy that all its processes get, and the sockets it
+ * names.
  */
 
 #include <errno.h>
@@ -22,13 +23,14 @@ int generation_new(struct generation **ret, uint64_t number, struct config *conf
         *generation = (struct generation){
                 .number = number,
                 .config_fd = -1,
+                .sockets = SOCKETS_NULL,
                 .n_workers = config->worker.workers ?: cpu_available(),
         };
         r = config_serialize(config, &text, &size);
         if (r >= 0)
                 r = generation->config_fd = fd_memfd_sealed("muster-config", text, size);
         if (r < 0) {
-                generation_free(generation);
+                generation_free(generation, NULL);
                 return r;
         }
         generation->config = config;
@@ -36,9 +38,10 @@ int generation_new(struct generation **ret, uint64_t number, struct config *conf
         return 0;
 }
 
-struct generation *generation_free(struct generation *generation) {
+struct generation *generation_free(struct generation *generation, const struct generation *heir) {
         if (!generation)
                 return NULL;
+        sockets_deinit(&generation->sockets, heir ? &heir->sockets : NULL);
         fd_close(generation->config_fd);
         config_free(generation->config);
         free(generation);

@@ -112,7 +112,7 @@ static int open_sockets(struct service *service) {
         char *reason = NULL;
         int r;
 
-        r = sockets_open(&service->sockets, service->current->config->http.listen, &reason);
+        r = sockets_open(&service->current->sockets, service->current->config->http.listen, &reason);
         if (r < 0) {
                 log_error(0, "%s", reason ?: strerror(-r));
                 free(service->failure);
@@ -149,7 +149,6 @@ static void service_deinit(struct service *service) {
         sd_event_unref(service->event);
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);
-        sockets_deinit(&service->sockets);
         scoreboard_deinit(&service->scoreboard);
         free(service->slots_used);
         free(service->workers);
@@ -157,8 +156,8 @@ static void service_deinit(struct service *service) {
         free(service->program[PROCESS_WORKER]);
         free(service->failure);
         free(service->reload_failure);
-        generation_free(service->current);
-        generation_free(service->next);
+        generation_free(service->next, service->current);
+        generation_free(service->current, NULL);
 }
 
 static void log_report(const struct config_report *report) {
@@ -197,7 +196,6 @@ int master_load_config(const struct master_arguments *arguments, struct config *
 int master_run(const struct master_arguments *arguments, struct config *config) {
         _cleanup_(service_deinit) struct service service = {
                 .arguments = arguments,
-                .sockets = SOCKETS_NULL,
                 .scoreboard = SCOREBOARD_NULL,
         };
         int r;

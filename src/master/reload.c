@@ -6,7 +6,8 @@
  *
  * Nothing of the old generation is touched until the new one has proved itself: its configuration is good,
  * its agent is ready, and one worker, the canary, is too. Then the workers are rolled one after another,
- * each started before the one it replaces drains. A failure at any point turns round: the processes of the
+ * each started before the one it replaces drains. Addresses that are new in `listen` are bound before, those that are gone
+ * are given up after. A failure at any point turns round: the processes of the
  * new generation leave, and positions that were rolled already get a worker of the old one, again started
  * first. The service then goes on as it was, and says why.
  *
@@ -57,13 +58,12 @@ static void finish(struct service *service) {
         }
 }
 
-static void warn_listen(const struct service *service, const struct config *config) {
-        char *const *before = service->current->config->http.listen, *const *after = config->http.listen;
+static bool same_listen(const struct config *one, const struct config *other) {
+        char *const *a = one->http.listen, *const *b = other->http.listen;
 
-        for (; *before && *after && streq(*before, *after); before++)
-                after++;
-        if (*before || *after)
-                log_warning(0, "[http] listen has changed: that takes effect when the service is restarted");
+        for (; *a && *b && streq(*a, *b); a++)
+                b++;
+        return !*a && !*b;
 }
 
 /* A budget that has other numbers begins anew. */
@@ -99,7 +99,7 @@ static void succeed(struct service *service) {
         log_set_level(service->current->config->log.level);
         log_info("Reloaded: generation %" PRIu64 ", %u workers", service->current->number,
                  service->current->n_workers);
-        generation_free(old);
+        generation_free(old, service->current);
         finish(service);
 }
 
@@ -190,7 +190,7 @@ void reload_fail(struct service *service, const char *format, ...) {
         service->next = NULL;
         if (failed)
                 take_back(service, failed);
-        generation_free(failed);
+        generation_free(failed, service->current);
         finish(service);
 }
 
@@ -201,12 +201,18 @@ static int prepare(struct service *service, char **ret_reason) {
         r = master_load_config(service->arguments, &config, ret_reason);
         if (r < 0)
                 return r;
-        warn_listen(service, config);
         r = generation_new(&service->next, service->n_reloads + 1, config);
         if (r < 0) {
                 config_free(config);
                 return r;
         }
+        if (sockets_from_systemd(&service->current->sockets) &&
+            !same_listen(service->current->config, config))
+                log_warning(0, "[http] listen has changed, but the sockets come from systemd, ignoring");
+        r = sockets_follow(&service->next->sockets, &service->current->sockets, config->http.listen,
+                           ret_reason);
+        if (r < 0)
+                return r;
         return service_reserve_positions(service, service->next->n_workers);
 }
 

@@ -82,9 +82,9 @@ int service_spawn(struct position *position, const struct generation *generation
                 .number = position->number,
                 .generation = generation->number,
                 .instance = config->instance,
-                .n_listeners = worker ? service->sockets.n : 0,
-                .listener_fds = service->sockets.fds,
-                .listener_names = service->sockets.names,
+                .n_listeners = worker ? generation->sockets.n : 0,
+                .listener_fds = generation->sockets.fds,
+                .listener_names = generation->sockets.names,
         };
         struct process_options options = {
                 .event = service->event,

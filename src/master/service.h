@@ -26,6 +26,7 @@ struct generation {
         struct config *config;
         int config_fd; /* the sealed copy for children */
         unsigned int n_workers;
+        struct sockets sockets; /* what it listens on */
 };
 
 /* A place that has to be filled: the agent's, or that of one worker. */
@@ -42,7 +43,6 @@ struct service {
         struct generation *next;                  /* what a reload is trying, or NULL */
         char *program[2];                         /* by process_role */
         sd_event *event;
-        struct sockets sockets;
         struct scoreboard scoreboard;
         bool *slots_used;
 
@@ -76,7 +76,9 @@ struct service {
 
 /* generation.c: configurations. */
 int generation_new(struct generation **ret, uint64_t number, struct config *config);
-struct generation *generation_free(struct generation *generation);
+
+/* Takes NULL, returns NULL. Its sockets are given up but for those that `heir`, which may be NULL, has too. */
+struct generation *generation_free(struct generation *generation, const struct generation *heir);
 
 /* service.c: the pool of processes. */
 int service_spawn(struct position *position, const struct generation *generation);

@@ -8,10 +8,13 @@
  * family we can serve is closed, and said so. Run by hand there is nothing from systemd: then the addresses
  * of `[http] listen` are bound here.
  *
- * The master never accepts. It holds the sockets so that they outlive every worker.
+ * The master never accepts. It holds the sockets so that they outlive every worker. Each generation has a set of its own,
+ * of duplicates where an address stays: so a reload that changes `listen` can bind what is new before it gives up what
+ * is old, and gives back what is new when it fails.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,9 +67,9 @@ static bool is_servable(int fd) {
         return false;
 }
 
-static int append(struct sockets *sockets, int fd, char *name, char *path) {
+static int append(struct sockets *sockets, int fd, char *name, char *address) {
         int *fds;
-        char **names, **paths;
+        char **names, **addresses;
 
         fds = reallocarray(sockets->fds, sockets->n + 1, sizeof(*fds));
         if (fds)
@@ -74,14 +77,14 @@ static int append(struct sockets *sockets, int fd, char *name, char *path) {
         names = reallocarray(sockets->names, sockets->n + 1, sizeof(*names));
         if (names)
                 sockets->names = names;
-        paths = reallocarray(sockets->paths, sockets->n + 1, sizeof(*paths));
-        if (paths)
-                sockets->paths = paths;
-        if (!fds || !names || !paths)
+        addresses = reallocarray(sockets->addresses, sockets->n + 1, sizeof(*addresses));
+        if (addresses)
+                sockets->addresses = addresses;
+        if (!fds || !names || !addresses)
                 return -ENOMEM;
         sockets->fds[sockets->n] = fd;
         sockets->names[sockets->n] = name;
-        sockets->paths[sockets->n] = path;
+        sockets->addresses[sockets->n] = address;
         sockets->n++;
         return 0;
 }
@@ -178,7 +181,7 @@ static int bind_address_or_ipv4(const struct config_address *address) {
 }
 
 static int bind_one(struct sockets *sockets, const char *text) {
-        _cleanup_free_ char *name = NULL, *path = NULL;
+        _cleanup_free_ char *name = NULL, *own = NULL;
         _cleanup_fd_ int fd = -1;
         struct config_address address;
         char where[160];
@@ -191,18 +194,17 @@ static int bind_one(struct sockets *sockets, const char *text) {
         if (fd < 0)
                 return fd;
         name = strdup(DEFAULT_NAME);
-        if (text[0] == '/')
-                path = strdup(text);
-        if (!name || (text[0] == '/' && !path))
+        own = strdup(text);
+        if (!name || !own)
                 return -ENOMEM;
         describe(fd, where, sizeof(where));
-        r = append(sockets, fd, name, path);
+        r = append(sockets, fd, name, own);
         if (r < 0)
                 return r;
         log_info("Listening on %s", where);
         TAKE_FD(fd);
         TAKE_PTR(name);
-        TAKE_PTR(path);
+        TAKE_PTR(own);
         return 0;
 }
 
@@ -230,16 +232,84 @@ int sockets_open(struct sockets *sockets, char *const *listen, char **ret_reason
         return sockets->n > 0 ? 0 : refuse(ret_reason, -EADDRNOTAVAIL, "nothing: [http] listen is empty");
 }
 
-void sockets_deinit(struct sockets *sockets) {
+/* ---- From one generation to the next ---- */
+
+bool sockets_from_systemd(const struct sockets *sockets) {
+        return sockets->n > 0 && !sockets->addresses[0];
+}
+
+/* The place of an address that we have bound; -1 where there is none. */
+static ssize_t find(const struct sockets *sockets, const char *address) {
+        for (size_t i = 0; i < sockets->n; i++)
+                if (sockets->addresses[i] && streq(sockets->addresses[i], address))
+                        return (ssize_t) i;
+        return -1;
+}
+
+static int keep_one(struct sockets *sockets, const struct sockets *current, size_t i) {
+        _cleanup_free_ char *name = strdup(current->names[i]), *address = NULL;
+        _cleanup_fd_ int fd = -1;
+        int r;
+
+        if (current->addresses[i])
+                address = strdup(current->addresses[i]);
+        if (!name || (current->addresses[i] && !address))
+                return -ENOMEM;
+        fd = fcntl(current->fds[i], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+        r = append(sockets, fd, name, address);
+        if (r < 0)
+                return r;
+        TAKE_FD(fd);
+        TAKE_PTR(name);
+        TAKE_PTR(address);
+        return 0;
+}
+
+static int keep_all(struct sockets *sockets, const struct sockets *current) {
+        int r = 0;
+
+        for (size_t i = 0; i < current->n && r >= 0; i++)
+                r = keep_one(sockets, current, i);
+        return r;
+}
+
+int sockets_follow(struct sockets *sockets, const struct sockets *current, char *const *listen,
+                   char **ret_reason) {
+        int r;
+
+        *ret_reason = NULL;
+        if (sockets_from_systemd(current)) {
+                r = keep_all(sockets, current);
+                return r < 0 ? refuse(ret_reason, r, "the sockets from systemd") : 0;
+        }
+        for (; *listen; listen++) {
+                ssize_t i = find(current, *listen);
+
+                r = i >= 0 ? keep_one(sockets, current, (size_t) i) : bind_one(sockets, *listen);
+                if (r < 0)
+                        return refuse(ret_reason, r, *listen);
+        }
+        return 0;
+}
+
+/* ---- The end ---- */
+
+static void remove_file(const char *address, const struct sockets *heir) {
+        if (address && address[0] == '/' && (!heir || find(heir, address) < 0))
+                (void) unlink(address);
+}
+
+void sockets_deinit(struct sockets *sockets, const struct sockets *heir) {
         for (size_t i = 0; i < sockets->n; i++) {
                 fd_close(sockets->fds[i]);
-                if (sockets->paths[i])
-                        (void) unlink(sockets->paths[i]);
+                remove_file(sockets->addresses[i], heir);
                 free(sockets->names[i]);
-                free(sockets->paths[i]);
+                free(sockets->addresses[i]);
         }
         free(sockets->fds);
         free(sockets->names);
-        free(sockets->paths);
+        free(sockets->addresses);
         *sockets = (struct sockets) SOCKETS_NULL;
 }

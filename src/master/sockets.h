@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The listening sockets of the service. See sockets.c. */
 
 struct sockets {
         size_t n;
-        int *fds;     /* owned */
-        char **names; /* systemd's FileDescriptorName=, "http" for our own; owned */
-        char **paths; /* of AF_UNIX sockets we have bound and must unlink, or NULL; owned */
+        int *fds;         /* owned */
+        char **names;     /* systemd's FileDescriptorName=, "http" for our own; owned */
+        char **addresses; /* what we have bound, as configured; NULL for those from systemd; owned */
 };
 
 #define SOCKETS_NULL                                                                                        \
@@ -20,5 +21,13 @@ struct sockets {
  * nothing to listen on; then *ret_reason says why (the caller frees it). */
 int sockets_open(struct sockets *sockets, char *const *listen, char **ret_reason);
 
-/* Closes them, and removes the files of those we have bound. */
-void sockets_deinit(struct sockets *sockets);
+/* The sockets of the next configuration: those of `current` that `listen` still names, and new ones for what it names
+ * besides. Those from systemd stay as they are, whatever `listen` says. Logs and returns like sockets_open(). */
+int sockets_follow(struct sockets *sockets, const struct sockets *current, char *const *listen,
+                   char **ret_reason);
+
+bool sockets_from_systemd(const struct sockets *sockets);
+
+/* Closes them, and removes the files of AF_UNIX sockets we have bound, except those that `heir` (which may be NULL) has
+ * too. */
+void sockets_deinit(struct sockets *sockets, const struct sockets *heir);

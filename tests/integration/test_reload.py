@@ -46,6 +46,51 @@ def test_the_new_configuration_counts(service):
     wait_for(lambda: muster.get("/")["Server"] == "after", "an answer of the new ones")
 
 
+def test_fewer_workers_are_left_when_fewer_are_wanted(service):
+    muster = service({"worker.workers": 3})
+    muster.configure({"worker.workers": 1})
+    reload(muster)
+    wait_for(lambda: [number for number, _ in muster.workers()] == [0], "one worker")
+    assert muster.get("/").status == 200
+
+
+def test_a_reload_during_a_reload_comes_after_it(service):
+    muster = service({"worker.workers": 1, "http.server_header": "first"})
+    muster.configure({"http.server_header": "second"})
+    done = len(muster.notify.values("READY"))
+    muster.kill(signal.SIGHUP)
+    muster.notify.wait_for("RELOADING", "1")
+    muster.configure({"http.server_header": "third"})
+    muster.kill(signal.SIGHUP)
+    muster.notify.wait(lambda message: "READY" in message, "two ends", within=2 * SOON, count=done + 2)
+    wait_for(lambda: len(muster.workers()) == 1, "the old ones' end")
+    assert muster.get("/")["Server"] == "third"
+
+
+@pytest.mark.parametrize("change", [{}, {"app.start": "hang"}], ids=["a good one", "one that hangs"])
+def test_a_stop_during_a_reload_is_a_stop(service, change):
+    muster = service({"worker.workers": 2})
+    muster.configure(change)
+    muster.kill(signal.SIGHUP)
+    muster.notify.wait_for("RELOADING", "1")
+    muster.stop()
+    muster.notify.wait_for("STOPPING", "1")
+
+
+def test_a_crash_during_a_reload_does_not_stop_it(service):
+    muster = service({"worker.workers": 2})
+    before = set(muster.worker_pids())
+    with muster.client() as client:
+        assert client.get("/").status == 200
+        done = len(muster.notify.values("READY"))
+        muster.kill(signal.SIGHUP)
+        muster.notify.wait_for("RELOADING", "1")
+        assert client.get("/crash").status == 500
+    muster.notify.wait(lambda message: "READY" in message, "the end", within=2 * SOON, count=done + 1)
+    wait_for(lambda: not before & set(muster.worker_pids()) and len(muster.workers()) == 2, "new workers")
+    assert failure(muster.notify.all()) is None
+
+
 def test_requests_under_way_are_answered_and_idle_connections_get_one_more_answer(service):
     muster = service({"worker.workers": 1})
     (old,) = muster.worker_pids()
@@ -57,20 +102,41 @@ def test_requests_under_way_are_answered_and_idle_connections_get_one_more_answe
         assert drained(idle, "/pid").text == str(old)
 
 
+def failure(said):
+    """Why the reload failed, as systemd was told; None when it did not."""
+    reasons = [message["STATUS"] for message in said if message.get("STATUS", "").startswith("Reload failed")]
+    return reasons[-1] if reasons else None
+
+
 @pytest.mark.parametrize(
-    "change",
-    [{"http.max_body": "12abc"}, {"muster.module": "nowhere"}, {"app.start": "fail"}, {"app.agent_start": "fail"},
-     {"app.start": "crash"}],
-    ids=["a bad value", "no module", "workers fail", "the agent fails", "workers crash"],
+    "change, reason",
+    [
+        ({"http.max_body": "12abc"}, "12abc"),
+        ({"muster.module": "nowhere"}, "nowhere"),
+        ({"app.start": "fail"}, "worker 0"),
+        ({"app.agent_start": "fail"}, "agent"),
+        ({"app.start": "crash"}, "faulted with SIGSEGV"),
+        ({"app.start": "hang", "worker.ready_timeout": "300ms"}, "not ready within 300ms"),
+        ({"app.agent_start": "hang", "worker.ready_timeout": "300ms"}, "not ready within 300ms"),
+    ],
+    ids=["a bad value", "no module", "workers fail", "the agent fails", "workers crash", "workers hang", "the agent hangs"],
 )
-def test_a_reload_that_fails_leaves_everything_as_it_was(service, change):
-    muster = service({"worker.workers": 2, "worker.ready_timeout": "5s"})
+def test_a_reload_that_fails_leaves_everything_as_it_was_and_says_why(service, change, reason):
+    muster = service({"worker.workers": 2})
     before, agent = muster.workers(), muster.agent()
     muster.configure(change)
-    said = reload(muster)
-    assert any("Reload failed" in message.get("STATUS", "") for message in said), said
+    assert reason in failure(reload(muster))
     wait_for(lambda: (muster.workers(), muster.agent()) == (before, agent), "the old ones alone")
     assert muster.get("/").text == "hello world"
+
+
+def test_a_line_that_is_no_configuration_is_refused_with_its_number(service):
+    muster = service({"worker.workers": 1})
+    good = muster.path.read_text()
+    muster.path.write_text(good + "\nthis is no key\n")
+    assert f"{muster.path.name}:{good.count(chr(10)) + 2}" in failure(reload(muster))
+    muster.path.write_text(good)
+    assert failure(reload(muster)) is None
 
 
 def test_no_request_fails_while_reloading(service):
