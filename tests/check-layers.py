@@ -31,7 +31,6 @@ GUARDED_HEADERS = {
     "microhttpd.h": "http/",
     "iniparser.h": "config/",
     "dictionary.h": "config/",
-    "systemd/sd-journal.h": "util/log.c",
     "dlfcn.h": "app/",
 }
 

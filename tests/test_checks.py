@@ -61,7 +61,6 @@ def test_an_include_that_hides_its_layer_is_found(source):
 @pytest.mark.parametrize("header, wrong, right", [
     ("microhttpd.h", "worker/main.c", "http/server.c"),
     ("iniparser/iniparser.h", "master/main.c", "config/ini.c"),
-    ("systemd/sd-journal.h", "util/fd.c", "util/log.c"),
     ("dlfcn.h", "master/main.c", "app/module.c"),
 ])
 def test_a_guarded_header_elsewhere_is_found(source, header, wrong, right):

@@ -98,5 +98,6 @@ int agent_main(int argc, char **argv) {
                         log_error(r, "The event loop failed: %m");
         }
         status = child_finish(agent.child);
+        (void) log_flush(LOG_FLUSH_AT_END);
         return r < 0 ? EXIT_FAILURE : status;
 }

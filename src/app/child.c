@@ -188,6 +188,7 @@ static int dispatch_heartbeat(sd_event_source *source, uint64_t when, void *user
 
         child->muster->slot->heartbeat = now;
         guard_reap();
+        (void) log_flush(0);
         child->muster->event_changed = true;
         (void) sd_event_source_set_time(source, usec_add(now, HEARTBEAT_PERIOD));
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -218,5 +218,6 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
         if (service.failure)
                 status_failed(&service);
         log_info("Ended");
+        (void) log_flush(LOG_FLUSH_AT_END);
         return r < 0 ? MASTER_EXIT_FAILURE : service.exit_status;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Where lines go. The only user of sd-journal.h.
+ * Where lines go.
  *
  * Under systemd standard error is a stream to the journal that knows nothing but text; JOURNAL_STREAM
- * names its device and inode, and when ours match, the journal's native protocol is spoken instead, which
- * carries the fields (MUSTER_WORKER=3, MUSTER_SIGNAL=…) that journalctl can filter by. If standard error
+ * names its device and inode, and when ours match, the journal's native protocol is spoken instead (journal.c), which
+ * never waits for journald and carries the fields (MUSTER_WORKER=3, MUSTER_SIGNAL=…) that journalctl can filter by. If standard error
  * is anything else (a terminal, a file, a test), somebody wants to read there: a line goes out with a
  * single write(2), so that lines of several processes do not mix, with the fields in brackets behind.
  *
@@ -15,15 +15,13 @@
  * changes what a caller sees. A line that cannot be written is lost: there is nobody to tell.
  */
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "util/journal.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/time.h"
@@ -44,7 +42,7 @@ static struct {
         char instance[128];
         int worker;
         int level;
-        bool journal;
+        struct journal *journal; /* NULL: standard error */
 } state = { .worker = -1, .level = LOG_INFO };
 
 static const char *const level_names[] = {
@@ -132,8 +130,15 @@ int log_setup(const char *role, const char *instance, int worker) {
         (void) stpcpy(state.role, role);
         (void) stpcpy(state.instance, instance ? instance : "");
         state.worker = worker;
-        state.journal = stderr_is_journal();
+        if (!stderr_is_journal())
+                state.journal = journal_free(state.journal);
+        else if (!state.journal)
+                return journal_new(&state.journal, NULL);
         return 0;
+}
+
+bool log_flush(usec_t patience) {
+        return !state.journal || journal_flush(state.journal, patience);
 }
 
 void log_set_level(int level) {
@@ -183,7 +188,7 @@ static int write_journal(int level, int error, const char *const *fields, const 
         for (; fields && *fields && n < ELEMENTSOF(iov); fields++)
                 iov[n++] = (struct iovec){ (char *) *fields, strlen(*fields) };
 
-        r = sd_journal_sendv(iov, (int) n);
+        r = journal_send(state.journal, iov, n);
         for (size_t i = 0; i < ELEMENTSOF(ours); i++)
                 text_deinit(&ours[i]);
         return r;

@@ -8,10 +8,18 @@
 #include <sys/uio.h>
 
 #include "util/macro.h"
+#include "util/time.h"
 
 /* Where lines go: to the journal when standard error is the journal's (JOURNAL_STREAM), otherwise to
  * standard error as readable text, one line a message, fields in brackets behind it. */
 int log_setup(const char *role, const char *instance, int worker);
+
+/* What the journal did not take waits in memory: tries again, for as long as `patience`. To be called now and then, and at
+ * the end. Returns whether nothing waits. */
+bool log_flush(usec_t patience);
+
+/* At the end of a process: the last lines may take this long. */
+#define LOG_FLUSH_AT_END (200 * USEC_PER_MSEC)
 
 /* Lines above this syslog level are not made. LOG_INFO at start. */
 void log_set_level(int level);

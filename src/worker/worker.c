@@ -125,5 +125,6 @@ int worker_main(int argc, char **argv) {
                 r = worker_run(&worker);
         status = child_finish(worker.child);
         log_debug("Done");
+        (void) log_flush(LOG_FLUSH_AT_END);
         return r < 0 ? EXIT_FAILURE : status;
 }
