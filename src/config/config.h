@@ -52,6 +52,8 @@ struct config {
                 usec_t kill_timeout;
                 bool drain;
                 bool core;
+                uint64_t memory_high; /* UINT64_MAX = none */
+                uint64_t memory_max;  /* UINT64_MAX = none */
         } worker;
 
         struct {

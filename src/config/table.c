@@ -128,6 +128,14 @@ const struct config_key config_table[] = {
         { "worker", "core", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(worker.core),
           .help = "Whether a crash leaves a core dump, taken from a copy of the process so that it delays "
                   "no request." },
+        { "worker", "memory_high", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(worker.memory_high),
+          .help = "How much memory a worker, with what it has started, may use before the kernel slows it down to take "
+                  "some back. Needs the memory controller of cgroup version 2." },
+        { "worker", "memory_max", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(worker.memory_max),
+          .help = "How much memory a worker, with what it has started, may use at all: the kernel kills one that needs "
+                  "more, and it is replaced. Needs the memory controller of cgroup version 2." },
 
         { "agent", "fault_limit", CONFIG_UINT, .fallback = "10", .min = 0, .max = 100000,
           .unit = "faults a minute", .reloadable = true, FIELD(agent.fault_limit),

@@ -129,6 +129,8 @@ static int set_up(struct service *service) {
         r = r < 0 ? r : find_programs(service);
         r = r < 0 ? r : set_up_memory(service);
         r = r < 0 ? r : set_up_budgets(service);
+        if (r >= 0)
+                limits_open(service);
         r = r < 0 ? r : open_sockets(service);
         r = r < 0 ? r : status_watch(service);
         return r;
@@ -150,6 +152,7 @@ static void service_deinit(struct service *service) {
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);
         scoreboard_deinit(&service->scoreboard);
+        cgroup_deinit(&service->cgroup);
         free(service->slots_used);
         free(service->workers);
         free(service->program[PROCESS_AGENT]);
@@ -197,6 +200,7 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
         _cleanup_(service_deinit) struct service service = {
                 .arguments = arguments,
                 .scoreboard = SCOREBOARD_NULL,
+                .cgroup = CGROUP_NULL,
         };
         int r;
 

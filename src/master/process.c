@@ -71,6 +71,7 @@ _noreturn_ static void become_child(const struct process_options *options, const
         else
                 (void) snprintf(title, sizeof(title), "muster-agent: %s", heritage->instance);
 
+        cgroup_enter(options->cgroup_procs_fd);
         reset_signals();
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != heritage->master)
                 _exit(EXIT_FAILURE);
@@ -259,6 +260,7 @@ int process_spawn(struct process **ret, const struct process_options *options) {
                 .event = options->event,
         };
         list_init(&process->node);
+        (void) stpncpy(process->cgroup, options->cgroup, sizeof(process->cgroup) - 1);
 
         r = channel_pair(fds);
         if (r < 0)

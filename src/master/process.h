@@ -10,6 +10,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
+#include "master/cgroup.h"
 #include "util/list.h"
 #include "util/time.h"
 
@@ -58,6 +59,9 @@ struct process {
         bool misbehaved;   /* sent what it may not */
         char *failure;     /* why it could not start, in its own words */
 
+        char cgroup[CGROUP_NAME_MAX]; /* its own, "" for none */
+        struct cgroup_memory memory;  /* as it was at its end */
+
         usec_t ready_timeout;
         usec_t leave_timeout;
         usec_t kill_timeout;
@@ -75,6 +79,8 @@ struct process_options {
         enum process_role role;
         const char *program;             /* the path to exec */
         const struct heritage *heritage; /* without its channel, which is made here */
+        const char *cgroup;              /* the name of its cgroup, "" for none */
+        int cgroup_procs_fd;             /* by which it enters that, or -1; not owned */
         usec_t ready_timeout;            /* from the start to READY */
         usec_t leave_timeout;            /* from the moment it begins to leave to its end */
         usec_t kill_timeout;             /* from SIGABRT to SIGKILL */

@@ -59,7 +59,10 @@ void reap_strangers(const struct service *service) {
 }
 
 static int dispatch_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        reap_strangers(userdata);
+        struct service *service = userdata;
+
+        reap_strangers(service);
+        cgroup_sweep(&service->cgroup);
         return 0;
 }
 

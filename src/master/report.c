@@ -13,11 +13,13 @@
 #include "util/log.h"
 #include "util/log-id.h"
 #include "util/macro.h"
+#include "util/parse.h"
 
 struct report_fields {
         char role[32], worker[40], pid[40], signal[40], address[48], route[SCOREBOARD_ROUTE_SIZE + 16];
         char target[300], frames[4096], backtrace[4120], generation[48], core[40];
-        const char *list[12];
+        char memory_peak[48], memory_max[48];
+        const char *list[16];
 };
 
 static const char *signal_name(int signal, char *buffer, size_t size) {
@@ -70,6 +72,61 @@ static void make_fields(struct report_fields *fields, const char *id, const stru
                 fields->list[n++] = fields->core;
         }
         fields->list[n] = NULL;
+}
+
+static bool was_killed_for_memory(const struct process *process, const siginfo_t *status) {
+        return status->si_code == CLD_KILLED && status->si_status == SIGKILL && !process->killed &&
+               process->memory.oom_kills > 0;
+}
+
+/* One that the kernel has killed for memory: whose limit it was decides what can be done about it. */
+static void report_oom(const struct process *process, const struct slot *slot) {
+        const struct cgroup_memory *memory = &process->memory;
+        char name[32], where[80] = "", limit[24], why[80];
+        struct report_fields *fields;
+        size_t n = 0;
+
+        fields = malloc(sizeof(*fields));
+        if (!fields) {
+                log_oom();
+                return;
+        }
+        make_fields(fields, LOG_FIELD_ID(LOG_ID_OOM), process, slot, NULL, SIGKILL);
+        while (fields->list[n])
+                n++;
+        if (memory->peak != UINT64_MAX) {
+                (void) snprintf(fields->memory_peak, sizeof(fields->memory_peak),
+                                "MUSTER_MEMORY_PEAK=%" PRIu64, memory->peak);
+                fields->list[n++] = fields->memory_peak;
+        }
+        if (memory->max != UINT64_MAX) {
+                (void) snprintf(fields->memory_max, sizeof(fields->memory_max), "MUSTER_MEMORY_MAX=%" PRIu64,
+                                memory->max);
+                fields->list[n++] = fields->memory_max;
+        }
+        fields->list[n] = NULL;
+
+        if (slot->route[0])
+                (void) snprintf(where, sizeof(where), ", in %.64s", slot->route);
+        if (memory->oom > 0 && memory->max != UINT64_MAX)
+                (void) snprintf(why, sizeof(why), "it needed more than its memory_max of %s",
+                                format_size(memory->max, limit, sizeof(limit)));
+        else
+                (void) snprintf(why, sizeof(why), "the service or the machine had no more");
+        (void) log_fields(LOG_CRIT, 0, fields->list, "The %s (pid %d) was killed for want of memory%s: %s",
+                          process_name(process, name, sizeof(name)), process->pid, where, why);
+        free(fields);
+}
+
+/* The kernel takes one process of the cgroup, and that need not be the one that we know. */
+static void report_oom_below(const struct process *process) {
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_OOM), NULL };
+        char name[32];
+
+        (void) log_fields(LOG_ERR, 0, fields,
+                          "Of what the %s (pid %d) had started, %" PRIu64 " were killed for want of memory",
+                          process_name(process, name, sizeof(name)), process->pid,
+                          process->memory.oom_kills);
 }
 
 /* What follows from the crash for the requests the process had. */
@@ -141,6 +198,12 @@ static void report_drain_end(const struct process *process, const struct slot *s
 void report_end(const struct process *process, const struct slot *slot, const siginfo_t *status) {
         char name[32];
 
+        if (was_killed_for_memory(process, status)) {
+                report_oom(process, slot);
+                return;
+        }
+        if (process->memory.oom_kills > 0)
+                report_oom_below(process);
         if (process->reported)
                 report_drain_end(process, slot, status);
         else if (status->si_code != CLD_EXITED && status->si_status == SIGKILL &&
@@ -171,6 +234,8 @@ char *report_start_failure(const struct process *process, const struct slot *slo
                              slot->crash.route[0] ? ", hanging in " : "", slot->crash.route);
         else if (process->failure)
                 n = asprintf(&reason, "%s: %s", name, process->failure);
+        else if (was_killed_for_memory(process, status))
+                n = asprintf(&reason, "%s was killed for want of memory before it was ready", name);
         else if (slot->crash.stage != CRASH_NONE)
                 n = asprintf(&reason, "%s crashed with %s before it was ready", name,
                              signal_name(slot->crash.signal, signal, sizeof(signal)));

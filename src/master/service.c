@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include "master/report.h"
 #include "master/service.h"
+#include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
 #include "util/text.h"
@@ -96,6 +97,8 @@ int service_spawn(struct position *position, const struct generation *generation
                 .kill_timeout = config->worker.kill_timeout,
                 .events = events,
         };
+        _cleanup_fd_ int procs_fd = -1;
+        char cgroup[CGROUP_NAME_MAX];
         struct process *process;
         int r;
 
@@ -103,8 +106,12 @@ int service_spawn(struct position *position, const struct generation *generation
         if (r < 0)
                 return r;
         options.events.userdata = service;
+        procs_fd = limits_prepare(service, generation, position->number, cgroup);
+        options.cgroup_procs_fd = procs_fd;
+        options.cgroup = cgroup;
         r = process_spawn(&process, &options);
         if (r < 0) {
+                cgroup_release(&service->cgroup, cgroup, 0);
                 slot_release(service, heritage.slot);
                 return r;
         }
@@ -267,6 +274,7 @@ static void start_workers(struct service *service) {
 static void on_ready(struct process *process, void *userdata) {
         struct service *service = userdata;
 
+        limits_on_ready(service, process);
         if (service_is_stopping(service))
                 return;
         if (service->phase == PHASE_AGENT) {
@@ -372,11 +380,13 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         struct slot slot;
 
         read_slot(service, process, &slot);
+        limits_on_gone(service, process);
         report_once(service, process, &slot);
         report_end(process, &slot, status);
         if (!service_is_stopping(service) && !process->was_ready && !process->asked)
                 on_not_ready(service, process, &slot, status);
 
+        cgroup_release(&service->cgroup, process->cgroup, slot.crash.core_pid);
         slot_release(service, process->slot);
         process_free(process);
         reap_strangers(service);

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "ipc/scoreboard.h"
+#include "master/cgroup.h"
 #include "master/pool.h"
 #include "master/process.h"
 #include "master/sockets.h"
@@ -45,6 +46,9 @@ struct service {
         sd_event *event;
         struct scoreboard scoreboard;
         bool *slots_used;
+        struct cgroup cgroup;
+        bool cgroup_failed; /* that was said, */
+        bool unlimited;     /* and that limits do not hold */
 
         enum phase phase;
         struct position agent;
@@ -95,6 +99,12 @@ void service_cancel_starts(struct service *service);
 bool service_is_stopping(const struct service *service);
 void service_stop(struct service *service);
 void service_proceed_stop(struct service *service);
+
+/* limits.c: the cgroups of the processes, and what they may use. */
+void limits_open(struct service *service);
+int limits_prepare(struct service *service, const struct generation *generation, int number, char *ret_name);
+void limits_on_ready(struct service *service, const struct process *process);
+void limits_on_gone(struct service *service, struct process *process);
 
 /* reload.c: another generation takes over, or does not. */
 void reload_begin(struct service *service);

@@ -43,7 +43,7 @@ int fd_set_cloexec(int fd, bool on) {
         return fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
-static int fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_size) {
+int fd_read(int fd, size_t max, char **ret_text, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0, room = 0;
 
@@ -89,7 +89,7 @@ int fd_read_file(const char *path, size_t max, char **ret_text, size_t *ret_size
                 return -errno;
         if (S_ISDIR(st.st_mode))
                 return -EISDIR;
-        return fd_read_all(fd, max, ret_text, ret_size);
+        return fd_read(fd, max, ret_text, ret_size);
 }
 
 static int fd_write_all(int fd, const void *bytes, size_t size) {

@@ -13,6 +13,9 @@ int fd_close(int fd);
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 
+/* Reads to the end into a fresh, NUL-terminated buffer that the caller frees. -EFBIG past max bytes. */
+int fd_read(int fd, size_t max, char **ret_text, size_t *ret_size);
+
 /* Reads a whole file into a fresh, NUL-terminated buffer that the caller frees. Files in /proc and /sys,
  * which have no size, are fine. -EFBIG past max bytes, -EISDIR for a directory. */
 int fd_read_file(const char *path, size_t max, char **ret_text, size_t *ret_size);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The fixture of all integration tests: `service`, which starts a real master and leaves nothing behind."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -8,7 +9,8 @@ import pathlib
 
 import pytest
 
-from muster import Service
+from cgroups import Delegated, cgroup2_mount, own_cgroup, remove
+from muster import Service, wait_for
 
 
 @pytest.fixture
@@ -49,3 +51,31 @@ def service(start):
         return start(config, **keywords).ready()
 
     return make
+
+
+@pytest.fixture
+def unit():
+    """A cgroup that is not delegated. Ask for it before the services that shall be in it."""
+    mount = cgroup2_mount()
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("needs cgroup version 2 and root")
+    path = mount / (own_cgroup() or "/").lstrip("/") / f"muster-test-{os.getpid()}"
+    try:
+        path.mkdir()
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        pytest.skip(f"cgroups are read-only here: {error}")
+    yield Delegated(path)
+    for entry in [*path.glob("*/"), path]:
+        wait_for(lambda entry=entry: remove(entry), f"{entry} is empty")
+
+
+@pytest.fixture
+def delegated(unit):
+    """One that is."""
+    try:
+        unit.delegate()
+    except OSError as error:
+        pytest.skip(f"no extended attributes on cgroups: {error}")
+    return unit

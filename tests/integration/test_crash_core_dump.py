@@ -125,3 +125,18 @@ def test_the_answer_does_not_wait_for_the_dump(service, cores):
         wait_for(lambda: written(cores, 1), "a core dump", 6 * SOON)
         assert answered < time.monotonic() - began
     muster.wait_replaced(old)
+
+
+def test_a_dump_is_complete_though_the_worker_has_ended_meanwhile(delegated, service, cores):
+    """Whoever dumps is in the worker's cgroup, which is emptied when the worker has ended."""
+    muster = service({"worker.workers": 1, "worker.core": "yes"},
+                     preexec=lambda: (delegated.enter(), unlimited()))
+    (old,) = muster.worker_pids()
+    with muster.client() as crashing:
+        assert crashing.get("/leak?mb=256").status == 200
+        assert crashing.get("/crash").status == 500
+    muster.wait_gone(old)
+    assert not written(cores, 1), "the dump was there before the worker's end: nothing was proved"
+    (core,) = wait_for(lambda: written(cores, 1), "a core dump", 6 * SOON)
+    assert core.stat().st_size > 256 << 20
+    wait_for(lambda: len(delegated.names()) == 3, f"master, agent and worker alone: {delegated.names()}")

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What each process may use: a cgroup of its own (cgroup.c), with the limits of the configuration where they can be
+ * set.
+ *
+ * None of it is needed to serve, so nothing here keeps a process from starting. But a limit that was asked for and does
+ * not hold is said, once.
+ */
+
+#include <errno.h>
+#include <stdint.h>
+
+#include "master/service.h"
+#include "util/log.h"
+
+static bool wants_limits(const struct config *config) {
+        return config->worker.memory_high != UINT64_MAX || config->worker.memory_max != UINT64_MAX;
+}
+
+static void warn_unlimited(struct service *service) {
+        if (!service->unlimited)
+                log_warning(
+                        0,
+                        "[worker] memory_high and memory_max do not hold: there is no memory controller here");
+        service->unlimited = true;
+}
+
+void limits_open(struct service *service) {
+        struct cgroup *cgroup = &service->cgroup;
+        int r;
+
+        r = cgroup_open(cgroup, "");
+        if (r == -ENOENT)
+                log_info("The processes get no cgroups of their own: there is no cgroup version 2");
+        else if (r == -EPERM)
+                log_info("The processes get no cgroups of their own: ours is not delegated (Delegate=yes)");
+        else if (r < 0)
+                log_full(LOG_INFO, r, "The processes get no cgroups of their own: %m");
+        else
+                log_info("Each process gets a cgroup of its own below %s, %s the memory controller",
+                         cgroup->path, cgroup->memory ? "with" : "without");
+}
+
+static void say_failure(struct service *service, int error, const char *name) {
+        if (!service->cgroup_failed)
+                log_warning(error, "Failed to set up the cgroup %s, ignoring: %m", name);
+        service->cgroup_failed = true;
+}
+
+/* Returns the descriptor by which the process enters its cgroup, -1 when it has none. */
+int limits_prepare(struct service *service, const struct generation *generation, int number,
+                   char *ret_name) {
+        const struct config *config = generation->config;
+        int r, fd;
+
+        if (number >= 0 && wants_limits(config) && !service->cgroup.memory)
+                warn_unlimited(service);
+        r = cgroup_create(&service->cgroup, number, generation->number, ret_name);
+        if (r < 0)
+                say_failure(service, r, "of a process");
+        if (!ret_name[0])
+                return -1;
+        if (number >= 0 && wants_limits(config)) {
+                r = cgroup_limit_memory(&service->cgroup, ret_name, config->worker.memory_high,
+                                        config->worker.memory_max);
+                if (r < 0)
+                        say_failure(service, r, ret_name);
+        }
+        fd = cgroup_open_procs(&service->cgroup, ret_name);
+        if (fd < 0)
+                say_failure(service, -errno, ret_name);
+        return fd;
+}
+
+/* It has entered by itself, and could not tell if it failed. */
+void limits_on_ready(struct service *service, const struct process *process) {
+        if (!cgroup_is_populated(&service->cgroup, process->cgroup))
+                say_failure(service, -ESRCH, process->cgroup);
+}
+
+void limits_on_gone(struct service *service, struct process *process) {
+        cgroup_read_memory(&service->cgroup, process->cgroup, &process->memory);
+}
