@@ -15,6 +15,7 @@
 
 #include "master/master.h"
 #include "master/service.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 /* As many as a reload may want, and more for those that are draining while others crash. Memory is taken only by slots
@@ -109,16 +110,21 @@ static int set_up_budgets(struct service *service) {
 }
 
 static int open_sockets(struct service *service) {
+        _cleanup_fd_ int state_fd = -1;
         char *reason = NULL;
         int r;
 
-        r = sockets_open(&service->current->sockets, service->current->config->http.listen, &reason);
+        r = sockets_open(&service->current->sockets, service->current->config->http.listen, &state_fd,
+                         &reason);
         if (r < 0) {
                 log_error(0, "%s", reason ?: strerror(-r));
                 free(service->failure);
                 service->failure = reason;
+                return r;
         }
-        return r;
+        state_open(&service->state, TAKE_FD(state_fd));
+        state_started(&service->state);
+        return 0;
 }
 
 static int set_up(struct service *service) {
@@ -152,6 +158,7 @@ static void service_deinit(struct service *service) {
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);
         scoreboard_deinit(&service->scoreboard);
+        state_deinit(&service->state);
         cgroup_deinit(&service->cgroup);
         free(service->slots_used);
         free(service->workers);
@@ -201,6 +208,7 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
                 .arguments = arguments,
                 .scoreboard = SCOREBOARD_NULL,
                 .cgroup = CGROUP_NULL,
+                .state = STATE_NULL,
         };
         int r;
 
@@ -219,6 +227,7 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
                         log_error(r, "The event loop failed: %m");
         }
         reap_kill_all();
+        state_served(&service.state, status_requests(&service));
         if (service.failure)
                 status_failed(&service);
         log_info("Ended");

@@ -215,6 +215,7 @@ static void position_lost(struct position *position, usec_t pause) {
         if (!is_wanted(position))
                 return;
         service->restarts++;
+        state_restarted(&service->state);
         when = pool_budget_spend(&service->budget[position->role], now, &over);
         if (over && service->current->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
                 service_fail(service, MASTER_EXIT_LIMIT,
@@ -334,6 +335,7 @@ static void report_once(struct service *service, struct process *process, const 
         if (process->reported || !has_crashed(process, slot))
                 return;
         process->reported = true;
+        state_crashed(&service->state);
         report_crash(process, slot);
 }
 
@@ -382,6 +384,8 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         read_slot(service, process, &slot);
         limits_on_gone(service, process);
         report_once(service, process, &slot);
+        if (!process->reported && !process->killed && status->si_code != CLD_EXITED)
+                state_crashed(&service->state);
         report_end(process, &slot, status);
         if (!service_is_stopping(service) && !process->was_ready && !process->asked)
                 on_not_ready(service, process, &slot, status);

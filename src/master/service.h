@@ -9,6 +9,7 @@
 #include "master/pool.h"
 #include "master/process.h"
 #include "master/sockets.h"
+#include "master/state.h"
 #include "master/master.h"
 
 /* The state of the master, shared by the files of this folder and by nobody else. */
@@ -46,6 +47,7 @@ struct service {
         sd_event *event;
         struct scoreboard scoreboard;
         bool *slots_used;
+        struct state state; /* totals that outlive this master */
         struct cgroup cgroup;
         bool cgroup_failed; /* that was said, */
         bool unlimited;     /* and that limits do not hold */
@@ -120,6 +122,9 @@ void status_stopping(struct service *service);
 void status_failed(struct service *service);
 void status_reloading(struct service *service);
 int status_watch(struct service *service);
+
+/* How many requests the processes of this master have answered. */
+uint64_t status_requests(const struct service *service);
 
 /* reap.c: descendants that are not children of ours by birth. */
 int reap_watch(struct service *service);

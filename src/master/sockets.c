@@ -25,6 +25,7 @@
 
 #include "config/address.h"
 #include "master/sockets.h"
+#include "master/state.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/macro.h"
@@ -91,6 +92,11 @@ static int append(struct sockets *sockets, int fd, char *name, char *address) {
 
 /* ---- From systemd ---- */
 
+/* systemd passes what it has kept together with the sockets. */
+static bool is_state(int fd, const char *name) {
+        return streq(name, STATE_FD_NAME) && sd_is_socket(fd, AF_UNSPEC, 0, -1) == 0;
+}
+
 static int take_one(struct sockets *sockets, int fd, char *name) {
         char where[160];
         int r;
@@ -115,18 +121,27 @@ static int take_one(struct sockets *sockets, int fd, char *name) {
         return 0;
 }
 
-/* Returns how many descriptors systemd has passed, whether they were of use or not. */
-static int take_from_systemd(struct sockets *sockets) {
+/* Returns how many descriptors systemd has passed to listen on, whether they were of use or not. */
+static int take_from_systemd(struct sockets *sockets, int *ret_state_fd) {
         _cleanup_free_ char **names = NULL;
-        int n, r = 0;
+        int n, r = 0, taken = 0;
 
         n = sd_listen_fds_with_names(1, &names);
         for (int i = 0; i < n; i++) {
-                int error = take_one(sockets, SD_LISTEN_FDS_START + i, names[i]);
+                int fd = SD_LISTEN_FDS_START + i, error;
 
+                if (*ret_state_fd < 0 && is_state(fd, names[i])) {
+                        *ret_state_fd = fd;
+                        free(names[i]);
+                        continue;
+                }
+                error = take_one(sockets, fd, names[i]);
                 r = r < 0 ? r : error;
+                taken++;
         }
-        return r < 0 ? r : n;
+        if (n < 0)
+                return n;
+        return r < 0 ? r : taken;
 }
 
 /* ---- Our own ---- */
@@ -214,11 +229,12 @@ static int refuse(char **ret_reason, int error, const char *address) {
         return error;
 }
 
-int sockets_open(struct sockets *sockets, char *const *listen, char **ret_reason) {
+int sockets_open(struct sockets *sockets, char *const *listen, int *ret_state_fd, char **ret_reason) {
         int r;
 
+        *ret_state_fd = -1;
         *ret_reason = NULL;
-        r = take_from_systemd(sockets);
+        r = take_from_systemd(sockets, ret_state_fd);
         if (r < 0)
                 return refuse(ret_reason, r, "the sockets from systemd");
         if (r > 0)

@@ -18,8 +18,9 @@ struct sockets {
 
 /* Takes what systemd has passed (LISTEN_FDS), or binds the addresses in `listen` when it has passed nothing.
  * Logs what it takes, what it closes and what fails. Returns 0, or a negative errno when there is
- * nothing to listen on; then *ret_reason says why (the caller frees it). */
-int sockets_open(struct sockets *sockets, char *const *listen, char **ret_reason);
+ * nothing to listen on; then *ret_reason says why (the caller frees it). In any case *ret_state_fd is the descriptor that
+ * systemd has kept for us (state.h) and the caller owns from here on, or -1. */
+int sockets_open(struct sockets *sockets, char *const *listen, int *ret_state_fd, char **ret_reason);
 
 /* The sockets of the next configuration: those of `current` that `listen` still names, and new ones for what it names
  * besides. Those from systemd stay as they are, whatever `listen` says. Logs and returns like sockets_open(). */

@@ -18,7 +18,7 @@
 #define STATUS_PERIOD (3 * USEC_PER_SEC)
 #define EXTEND_MARGIN (POOL_BACKOFF_MAX + 5 * USEC_PER_SEC) /* a start may have to wait for the budget */
 
-static uint64_t requests_total(const struct service *service) {
+uint64_t status_requests(const struct service *service) {
         uint64_t total = service->requests_gone;
 
         LIST_FOREACH(node, &service->processes) {
@@ -42,7 +42,7 @@ static unsigned int workers_ready(const struct service *service) {
 
 /* Over the whole period between two looks, so that the figure means something. */
 static void measure_rate(struct service *service) {
-        uint64_t requests = requests_total(service), more = 0;
+        uint64_t requests = status_requests(service), more = 0;
         usec_t now = now_monotonic(), span = now - service->shown_at;
 
         if (requests > service->requests_shown)
@@ -53,14 +53,27 @@ static void measure_rate(struct service *service) {
         service->shown_at = now;
 }
 
+/* Of this master, and in all where there were others before it. */
+static char *format_restarts(const struct service *service, char *buffer, size_t size) {
+        const struct state *state = &service->state;
+
+        if (state->totals.starts > 1)
+                (void) snprintf(buffer, size, "%" PRIu64 " restarts (%" PRIu64 " since %s)",
+                                service->restarts, state->totals.restarts, state->since);
+        else
+                (void) snprintf(buffer, size, "%" PRIu64 " restarts", service->restarts);
+        return buffer;
+}
+
 static void format_running(const struct service *service, char *buffer, size_t size) {
+        char restarts[96];
+
         if (service->reload_failure)
                 (void) snprintf(buffer, size, "STATUS=Reload failed: %s", service->reload_failure);
         else
-                (void) snprintf(buffer, size,
-                                "STATUS=%u/%u workers ready, %" PRIu64 " restarts, %" PRIu64 " requests/s%s",
-                                workers_ready(service), service->current->n_workers, service->restarts,
-                                service->rate,
+                (void) snprintf(buffer, size, "STATUS=%u/%u workers ready, %s, %" PRIu64 " requests/s%s",
+                                workers_ready(service), service->current->n_workers,
+                                format_restarts(service, restarts, sizeof(restarts)), service->rate,
                                 service_count(service, PROCESS_AGENT, PROCESS_READY) ? ""
                                                                                      : ", agent missing");
 }
@@ -97,6 +110,7 @@ static int dispatch_status(sd_event_source *source, uint64_t when, void *userdat
 
         measure_rate(service);
         (void) log_flush(0);
+        state_served(&service->state, service->requests_shown);
         cgroup_sweep(&service->cgroup);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);

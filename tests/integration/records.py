@@ -52,12 +52,13 @@ class Records:
 
 
 class Notification(dict):
-    """One datagram of sd_notify(3), with when it came and from whom."""
+    """One datagram of sd_notify(3), with when it came, from whom, and copies of the descriptors that came along."""
 
-    def __init__(self, data, pid):
+    def __init__(self, data, descriptors, pid):
         super().__init__(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
         self.time = time.monotonic()
         self.pid = pid
+        self.descriptors = [os.dup(descriptor) for descriptor in descriptors]
 
 
 def receive_with_rights(sock):
@@ -110,7 +111,13 @@ class Notifications(Datagrams):
     """The manager's end of NOTIFY_SOCKET."""
 
     def received(self, data, descriptors, pid):
-        self.add(Notification(data, pid))
+        self.add(Notification(data, descriptors, pid))
+
+    def close(self):
+        super().close()
+        for message in self.all():
+            for descriptor in message.descriptors:
+                os.close(descriptor)
 
     def wait_for(self, key, value=None, **keywords):
         return self.wait(
