@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "master/report.h"
 #include "master/service.h"
 #include "util/log.h"
 
@@ -77,6 +78,23 @@ int limits_prepare(struct service *service, const struct generation *generation,
 void limits_on_ready(struct service *service, const struct process *process) {
         if (!cgroup_is_populated(&service->cgroup, process->cgroup))
                 say_failure(service, -ESRCH, process->cgroup);
+}
+
+/* The kernel may take a child of the application, and its parent lives on. What was seen at the last look already and has
+ * not ended the process by now, was such a child. */
+static void look_at(const struct cgroup *cgroup, struct process *process) {
+        if (process->memory.oom_kills > process->oom_kills_said) {
+                report_oom_below(process);
+                process->oom_kills_said = process->memory.oom_kills;
+        }
+        cgroup_read_memory(cgroup, process->cgroup, &process->memory);
+}
+
+void limits_look(struct service *service) {
+        if (service->cgroup.memory)
+                LIST_FOREACH(node, &service->processes)
+                        look_at(&service->cgroup, container_of(node, struct process, node));
+        cgroup_sweep(&service->cgroup);
 }
 
 void limits_on_gone(struct service *service, struct process *process) {

@@ -60,7 +60,8 @@ struct process {
         char *failure;     /* why it could not start, in its own words */
 
         char cgroup[CGROUP_NAME_MAX]; /* its own, "" for none */
-        struct cgroup_memory memory;  /* as it was at its end */
+        struct cgroup_memory memory;  /* as it was at the last look */
+        uint64_t oom_kills_said;      /* of those, what was logged */
 
         usec_t ready_timeout;
         usec_t leave_timeout;

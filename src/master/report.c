@@ -76,7 +76,7 @@ static void make_fields(struct report_fields *fields, const char *id, const stru
 
 static bool was_killed_for_memory(const struct process *process, const siginfo_t *status) {
         return status->si_code == CLD_KILLED && status->si_status == SIGKILL && !process->killed &&
-               process->memory.oom_kills > 0;
+               process->memory.oom_kills > process->oom_kills_said;
 }
 
 /* One that the kernel has killed for memory: whose limit it was decides what can be done about it. */
@@ -119,14 +119,14 @@ static void report_oom(const struct process *process, const struct slot *slot) {
 }
 
 /* The kernel takes one process of the cgroup, and that need not be the one that we know. */
-static void report_oom_below(const struct process *process) {
+void report_oom_below(const struct process *process) {
         const char *const fields[] = { LOG_FIELD_ID(LOG_ID_OOM), NULL };
         char name[32];
 
         (void) log_fields(LOG_ERR, 0, fields,
                           "Of what the %s (pid %d) had started, %" PRIu64 " were killed for want of memory",
                           process_name(process, name, sizeof(name)), process->pid,
-                          process->memory.oom_kills);
+                          process->memory.oom_kills - process->oom_kills_said);
 }
 
 /* What follows from the crash for the requests the process had. */
@@ -202,7 +202,7 @@ void report_end(const struct process *process, const struct slot *slot, const si
                 report_oom(process, slot);
                 return;
         }
-        if (process->memory.oom_kills > 0)
+        if (process->memory.oom_kills > process->oom_kills_said)
                 report_oom_below(process);
         if (process->reported)
                 report_drain_end(process, slot, status);

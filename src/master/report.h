@@ -14,6 +14,9 @@ void report_crash(const struct process *process, const struct slot *slot);
  * exit status, a drain that did not end by itself. */
 void report_end(const struct process *process, const struct slot *slot, const siginfo_t *status);
 
+/* Logs that the kernel has killed for memory what a process had started, as many as were not said yet. */
+void report_oom_below(const struct process *process);
+
 /* Why a process that never became ready gave up, in one line. The caller frees it; NULL when out of memory.
  */
 char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status);

@@ -106,6 +106,7 @@ void service_proceed_stop(struct service *service);
 void limits_open(struct service *service);
 int limits_prepare(struct service *service, const struct generation *generation, int number, char *ret_name);
 void limits_on_ready(struct service *service, const struct process *process);
+void limits_look(struct service *service); /* now and then */
 void limits_on_gone(struct service *service, struct process *process);
 
 /* reload.c: another generation takes over, or does not. */

@@ -111,7 +111,7 @@ static int dispatch_status(sd_event_source *source, uint64_t when, void *userdat
         measure_rate(service);
         (void) log_flush(0);
         state_served(&service->state, service->requests_shown);
-        cgroup_sweep(&service->cgroup);
+        limits_look(service);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
         (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));

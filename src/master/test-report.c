@@ -96,6 +96,16 @@ static void what_a_worker_had_started_may_be_what_was_killed(void **state) {
         assert_says(text, LOG_FIELD_ID(LOG_ID_OOM));
 }
 
+static void what_was_said_is_not_said_again_nor_taken_for_the_workers_own_end(void **state) {
+        struct process process = worker_with(2, 2, 512U << 20);
+        _cleanup_free_ char *text = NULL;
+
+        process.oom_kills_said = 2;
+        text = said(&process, "", &killed);
+        assert_says(text, "was killed by SIGKILL");
+        assert_null(strstr(text, "want of memory"));
+}
+
 static void a_start_that_fails_for_memory_says_so(void **state) {
         struct process process = worker_with(1, 1, 1U << 20);
         struct slot *slot = calloc(1, sizeof(*slot));
@@ -113,6 +123,7 @@ int main(void) {
                 cmocka_unit_test(a_kill_for_memory_names_a_limit_above),
                 cmocka_unit_test(a_kill_without_want_of_memory_is_an_ordinary_one),
                 cmocka_unit_test(what_a_worker_had_started_may_be_what_was_killed),
+                cmocka_unit_test(what_was_said_is_not_said_again_nor_taken_for_the_workers_own_end),
                 cmocka_unit_test(a_start_that_fails_for_memory_says_so),
         };
 
