@@ -6,8 +6,12 @@
  *
  * A slot is written by its owner alone, so there is no lock that a dying process could leave held. It takes
  * whole pages: a child maps all of it read-only and only its own slot writable, so that a wild pointer in
- * one worker cannot scribble over what another says. The size is sealed, so nobody's mapping can be cut
+ * one worker cannot scribble over what another says. It maps it by a descriptor that can only be read, so that
+ * not even mprotect() makes it writable, and keeps none. The size is sealed, so nobody's mapping can be cut
  * away.
+ *
+ * Behind the slots, in the place of one more, is what the master tells all others without being asked: the page of
+ * the quarantine.
  *
  * The master believes nothing in here: scoreboard_read() copies a slot and puts every field of the copy in
  * range before anyone looks at it. The crash record is written from a signal handler, in stages, each
@@ -15,6 +19,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <link.h>
 #include <stdatomic.h>
@@ -23,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -30,6 +36,7 @@
 #define SLOT_SIZE 8192U
 
 _Static_assert(sizeof(struct slot) <= SLOT_SIZE, "a slot must fit its pages");
+_Static_assert(sizeof(struct quarantine_page) <= SLOT_SIZE, "so must the page of the quarantine");
 
 /* Pages are larger than a slot on some machines. */
 static size_t slot_stride(void) {
@@ -43,10 +50,10 @@ int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
         size_t stride = slot_stride();
         void *memory;
 
-        fd = fd_memfd_shared("muster-scoreboard", n_slots * stride);
+        fd = fd_memfd_shared("muster-scoreboard", (n_slots + 1) * stride);
         if (fd < 0)
                 return fd;
-        memory = mmap(NULL, n_slots * stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        memory = mmap(NULL, (n_slots + 1) * stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return -errno;
 
@@ -56,31 +63,44 @@ int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
         return 0;
 }
 
+/* By a descriptor of its own that was opened for reading: the mapping can't be made writable then. */
+static int map_read_only(int fd, size_t size, void **ret) {
+        _cleanup_fd_ int reading = -1;
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        reading = open(path, O_RDONLY | O_CLOEXEC);
+        if (reading < 0)
+                return -errno;
+        *ret = mmap(NULL, size, PROT_READ, MAP_SHARED, reading, 0);
+        return *ret == MAP_FAILED ? -errno : 0;
+}
+
 static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
         struct stat st;
         size_t stride = slot_stride(), size;
-        void *memory, *page;
+        void *memory = NULL, *page;
+        int r;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         size = (size_t) st.st_size;
-        if (size == 0 || size % stride != 0 || own >= size / stride)
+        if (size < 2 * stride || size % stride != 0 || own >= size / stride - 1)
                 return -EBADMSG;
 
-        memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-        if (memory == MAP_FAILED)
-                return -errno;
+        r = map_read_only(fd, size, &memory);
+        if (r < 0)
+                return r;
         page = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t) (own * stride));
         if (page == MAP_FAILED) {
-                int r = -errno;
-
+                r = -errno;
                 (void) munmap(memory, size);
                 return r;
         }
 
         *scoreboard = (struct scoreboard){
                 .fd = -1,
-                .n_slots = size / stride,
+                .n_slots = size / stride - 1,
                 .stride = stride,
                 .memory = memory,
                 .own = page,
@@ -97,7 +117,7 @@ int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own) {
 
 void scoreboard_deinit(struct scoreboard *scoreboard) {
         if (scoreboard->memory)
-                (void) munmap(scoreboard->memory, scoreboard->n_slots * scoreboard->stride);
+                (void) munmap(scoreboard->memory, (scoreboard->n_slots + 1) * scoreboard->stride);
         if (scoreboard->own)
                 (void) munmap(scoreboard->own, scoreboard->stride);
         fd_close(scoreboard->fd);
@@ -108,6 +128,13 @@ struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index) 
         if (index >= scoreboard->n_slots)
                 return NULL;
         return (struct slot *) (void *) (scoreboard->memory + index * scoreboard->stride);
+}
+
+struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard) {
+        if (!scoreboard->memory)
+                return NULL;
+        return (struct quarantine_page *) (void *) (scoreboard->memory +
+                                                    scoreboard->n_slots * scoreboard->stride);
 }
 
 /* Ends a string that came from another process and replaces what would garble a log line. */
@@ -122,6 +149,7 @@ static void make_crash_safe(struct crash_record *crash) {
         crash->n_frames = MIN(crash->n_frames, CRASH_FRAMES_MAX);
         make_printable(crash->route, sizeof(crash->route));
         make_printable(crash->target, sizeof(crash->target));
+        make_printable(crash->request, sizeof(crash->request));
         if (crash->stage >= _CRASH_STAGE_MAX || crash->signal < 0 || crash->signal > 64)
                 crash->stage = CRASH_NONE;
 }
@@ -196,16 +224,42 @@ void slot_record_maps(struct slot *slot) {
         (void) dl_iterate_phdr(record_map, slot);
 }
 
-char *slot_format_address(const struct slot *slot, uint64_t address, char *buffer, size_t size) {
-        for (size_t i = 0; i < slot->n_maps; i++) {
-                const struct slot_map *map = &slot->maps[i];
+static const struct slot_map *find_map(const struct slot *slot, uint64_t address) {
+        for (size_t i = 0; i < slot->n_maps; i++)
+                if (address >= slot->maps[i].start && address < slot->maps[i].end)
+                        return &slot->maps[i];
+        return NULL;
+}
 
-                if (address < map->start || address >= map->end)
-                        continue;
+char *slot_format_address(const struct slot *slot, uint64_t address, char *buffer, size_t size) {
+        const struct slot_map *map = find_map(slot, address);
+
+        if (map)
                 (void) snprintf(buffer, size, "%s+0x%" PRIx64, map->name, address - map->base);
-                return buffer;
+        else
+                (void) snprintf(buffer, size, "0x%" PRIx64, address);
+        return buffer;
+}
+
+/* abort() is always at the same place of these, and so is memcpy(): what tells one fault from another is who called. */
+static bool is_c_library(const char *name) {
+        static const char *const libraries[] = { "libc.so",     "libpthread.so", "ld-linux",  "libasan.so",
+                                                 "libubsan.so", "libtsan.so",    "linux-vdso" };
+
+        for (size_t i = 0; i < ELEMENTSOF(libraries); i++)
+                if (startswith(name, libraries[i]))
+                        return true;
+        return false;
+}
+
+char *slot_format_place(const struct slot *slot, char *buffer, size_t size) {
+        for (uint32_t i = 0; i < slot->crash.n_frames; i++) {
+                const struct slot_map *map = find_map(slot, slot->crash.frames[i]);
+
+                if (map && !is_c_library(map->name))
+                        return slot_format_address(slot, slot->crash.frames[i], buffer, size);
         }
-        (void) snprintf(buffer, size, "0x%" PRIx64, address);
+        buffer[0] = '\0';
         return buffer;
 }
 

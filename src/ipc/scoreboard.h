@@ -15,6 +15,7 @@
 #define SCOREBOARD_MASTER     0U /* the slot of the master */
 #define SCOREBOARD_ROUTE_SIZE 64U
 #define CRASH_FRAMES_MAX      64U
+#define CRASH_REQUEST_SIZE    192U
 #define SLOT_MAPS_MAX         64U
 
 enum slot_state {
@@ -51,6 +52,9 @@ struct crash_record {
         uint32_t count;        /* how many faults this process has had */
         char route[SCOREBOARD_ROUTE_SIZE];
         char target[256];
+        uint64_t request_id;              /* for the quarantine; 0: no request was being served */
+        uint64_t route_id;                /* likewise */
+        char request[CRASH_REQUEST_SIZE]; /* its method and path, "GET /items/7" */
         uint64_t frames[CRASH_FRAMES_MAX];
 };
 
@@ -78,6 +82,7 @@ struct slot {
         uint64_t accepted;                              /* connections */
         uint32_t connections;                           /* open now */
         uint32_t in_flight;                             /* requests begun and not answered now */
+        uint64_t quarantined;                           /* requests refused since they are in quarantine */
         uint64_t busy;                                  /* time spent outside epoll_wait */
         _Alignas(64) char route[SCOREBOARD_ROUTE_SIZE]; /* "GET /items/{id}" being served, "" between */
 
@@ -85,6 +90,8 @@ struct slot {
         uint32_t n_maps;
         struct slot_map maps[SLOT_MAPS_MAX];
 };
+
+struct quarantine_page;
 
 struct scoreboard {
         int fd;
@@ -111,6 +118,9 @@ void scoreboard_deinit(struct scoreboard *scoreboard);
  * once. */
 struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index);
 
+/* What the master publishes behind the slots: read-only in a child. */
+struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard);
+
 /* Copies a slot and makes the copy safe to use whatever its owner wrote: strings ended and printable, counts
  * and enumerations in range, `version` checked (-EBADMSG where it does not fit). */
 int scoreboard_read(const struct scoreboard *scoreboard, size_t index, struct slot *ret);
@@ -123,6 +133,10 @@ void slot_record_maps(struct slot *slot);
 
 /* Says an address as "hello.so+0x1234", or as "0x…" where no map holds it. Returns buffer. */
 char *slot_format_address(const struct slot *slot, uint64_t address, char *buffer, size_t size);
+
+/* Says the same way where in the application a crash happened: the innermost frame that is not in the C library, "" when
+ * there is none that a map holds. Returns buffer. */
+char *slot_format_place(const struct slot *slot, char *buffer, size_t size);
 
 /* All frames of the crash record the same way, innermost first, with spaces between. Returns buffer. */
 char *slot_format_backtrace(const struct slot *slot, char *buffer, size_t size);
