@@ -169,6 +169,7 @@ static int set_up_guard(struct child *child, enum muster_role role) {
         bool agent = role == MUSTER_ROLE_AGENT;
         struct guard_options options = {
                 .slot = child->muster->slot,
+                .quarantine = child->muster->quarantine,
                 .channel_fd = child->heritage.channel_fd,
                 .announce = !agent,
                 .core = config->worker.core,
@@ -315,6 +316,7 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
                 return log_error(r, "Failed to set up the process: %m");
         if (child->scoreboard.memory)
                 child->muster->scoreboard = &child->scoreboard;
+        child->muster->quarantine = scoreboard_quarantine(&child->scoreboard);
         r = set_up_guard(child, role);
         if (r < 0)
                 return r;

@@ -151,6 +151,19 @@ static void collect_frames(struct crash_record *crash, const ucontext_t *context
                 crash->frames[crash->n_frames++] = (uint64_t) frames[i];
 }
 
+static void record_request(struct crash_record *crash, const struct quarantine_request *request) {
+        const struct quarantine_page *page = guard.options.quarantine;
+
+        crash->request_id = crash->route_id = 0;
+        crash->request[0] = '\0';
+        if (!page || !request)
+                return;
+        crash->request_id = quarantine_request_id(page, request);
+        crash->route_id = quarantine_route_id(page, request->route_method, request->route_path);
+        (void) quarantine_format(crash->request, sizeof(crash->request), request->method, request->segments,
+                                 request->size);
+}
+
 static void record_fault(const siginfo_t *info, const ucontext_t *context, const struct frame *frame,
                          pid_t thread) {
         struct crash_record *crash = &guard.options.slot->crash;
@@ -169,6 +182,7 @@ static void record_fault(const siginfo_t *info, const ucontext_t *context, const
         crash->count = atomic_load(&guard.faults);
         copy_text(crash->route, sizeof(crash->route), frame ? frame->context->route : "");
         copy_text(crash->target, sizeof(crash->target), frame ? frame->context->target : NULL);
+        record_request(crash, frame ? frame->context->request : NULL);
         atomic_thread_fence(memory_order_release);
         crash->stage = CRASH_RECORDED;
 }

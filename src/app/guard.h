@@ -4,25 +4,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
 #include "util/time.h"
 
 /* The crash guard: the handler for fatal signals and the point it jumps back to. See guard.c. */
 
 struct guard_options {
-        struct slot *slot; /* where the crash record goes; must outlive the guard */
-        int channel_fd;    /* SUICIDE is sent here; -1 for none */
-        bool announce;     /* send SUICIDE (a worker does; an agent, which lives on, does not) */
-        bool core;         /* leave a core dump by a forked child */
-        bool drain;        /* jump to the guard; otherwise every fault ends the process */
-        bool survive;      /* handlers are armed again after a fault (the agent) */
-        usec_t deadline;   /* after a jump the process is killed past this span; 0 or NEVER for none */
+        struct slot *slot;                        /* where the crash record goes; must outlive the guard */
+        const struct quarantine_page *quarantine; /* gives requests their ids; NULL without a master */
+        int channel_fd;                           /* SUICIDE is sent here; -1 for none */
+        bool announce;   /* send SUICIDE (a worker does; an agent, which lives on, does not) */
+        bool core;       /* leave a core dump by a forked child */
+        bool drain;      /* jump to the guard; otherwise every fault ends the process */
+        bool survive;    /* handlers are armed again after a fault (the agent) */
+        usec_t deadline; /* after a jump the process is killed past this span; 0 or NEVER for none */
 };
 
 /* What is being done, for the crash record. Plain pointers that the handler copies from. */
 struct guard_context {
         const char *route;  /* "GET /items/{id}", or "timer", "start" … ; never NULL */
         const char *target; /* the raw request target, or NULL */
+        const struct quarantine_request *request; /* the same as the quarantine sees it, or NULL */
 };
 
 typedef void (*guard_function_t)(void *argument);

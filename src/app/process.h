@@ -23,6 +23,7 @@ struct muster {
         const struct muster_application *application; /* not owned */
         const struct scoreboard *scoreboard;          /* not owned; NULL without a master */
         struct slot *slot;                            /* not owned; never NULL */
+        const struct quarantine_page *quarantine;     /* not owned; NULL without a master */
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */
         struct list timers;

@@ -73,9 +73,27 @@ static void call_handler(void *argument) {
         call->handler(call->request);
 }
 
+/* HEAD is answered by the same code as GET, unless there is a route for it. */
+struct quarantine_request request_for_quarantine(const struct muster_request *request) {
+        const struct muster_route *declared = request->route->declared;
+        const char *method = declared->method;
+
+        if (method[0] == '*')
+                method = streq(request->method, "HEAD") ? "GET" : request->method;
+        return (struct quarantine_request){
+                .method = method,
+                .segments = request->target.segments,
+                .size = request->target.size,
+                .route_method = declared->method,
+                .route_path = declared->path,
+        };
+}
+
 int request_run(struct muster_request *request, muster_handler_t handler) {
+        const struct quarantine_request view = request_for_quarantine(request);
         const struct guard_context context = { .route = request->route->label,
-                                               .target = request->target_text };
+                                               .target = request->target_text,
+                                               .request = &view };
         struct call call = { request, handler };
         struct slot *slot = request->muster->slot;
         int signal;

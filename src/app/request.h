@@ -80,6 +80,9 @@ struct muster_request {
 void request_init(struct muster_request *request, struct muster *muster, const struct request_ops *ops);
 void request_reset(struct muster_request *request);
 
+/* A request that has a route, as the quarantine sees it. */
+struct quarantine_request request_for_quarantine(const struct muster_request *request);
+
 /* Runs a handler of the application for this request, under the guard with the request's route and target.
  * When it faults, the request is answered 500 with the end of the connection, whatever was said before.
  * Returns 0 or the signal. */

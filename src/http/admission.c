@@ -6,7 +6,7 @@
  * First the header check (header-check.c), over what libmicrohttpd has made of the header. Then whether the memory of
  * the connection suffices. It is one pool, for the request's bytes, for the library's table of its fields, arguments
  * and cookies, and for the header of the answer. A request that fills it would get no answer at all, so one that leaves
- * too little is told 431. Then the route.
+ * too little is told 431. Then the route, and whether it is closed: see ipc/quarantine-page.c.
  */
 
 #include <errno.h>
@@ -86,6 +86,21 @@ static unsigned int check_header(struct exchange *exchange, const char *method, 
         return 0;
 }
 
+/* A request that has crashed workers, or whose route has, is answered without asking the application. */
+static void check_quarantine(struct exchange *exchange) {
+        const struct muster *muster = exchange->server->muster;
+        struct quarantine_request view;
+
+        if (!quarantine_in_use(muster->quarantine))
+                return;
+        view = request_for_quarantine(&exchange->request);
+        exchange->refused_for = quarantine_left(muster->quarantine, &view, exchange->server->now);
+        if (exchange->refused_for == 0)
+                return;
+        exchange->planned = 503;
+        muster->slot->quarantined++;
+}
+
 /* Finds the route. Returns 0, or the status that answers the request at once. */
 static unsigned int find_route(struct exchange *exchange) {
         struct muster_request *request = &exchange->request;
@@ -104,6 +119,8 @@ static unsigned int find_route(struct exchange *exchange) {
                 memcpy(request->params, match.params, match.route->n_params * sizeof(match.params[0]));
         exchange->planned = match.status;
         exchange->allow = match.allow;
+        if (match.route)
+                check_quarantine(exchange);
         return 0;
 }
 

@@ -24,7 +24,9 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "http/access-log.h"
@@ -217,10 +219,20 @@ static enum MHD_Result answer_raw(struct exchange *exchange, unsigned int status
         return MHD_NO;
 }
 
+/* The span in whole seconds, which are none too few. */
+static void say_retry_after(struct muster_request *request, usec_t span) {
+        char seconds[32];
+
+        (void) snprintf(seconds, sizeof(seconds), "%" PRIu64, (span + USEC_PER_SEC - 1) / USEC_PER_SEC);
+        (void) muster_response_header(request, "Retry-After", seconds);
+}
+
 static void set_planned(struct exchange *exchange, unsigned int status) {
         struct muster_request *request = &exchange->request;
 
         response_set_status(&request->response, status);
+        if (exchange->refused_for > 0 && status == exchange->planned)
+                say_retry_after(request, exchange->refused_for);
         if (exchange->allow && status == exchange->planned)
                 (void) muster_response_header(request, "Allow", exchange->allow);
         request->state = REQUEST_ANSWERED;

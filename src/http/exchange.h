@@ -23,6 +23,7 @@ struct exchange {
         const char *version;  /* static text */
         unsigned int planned; /* the status to answer without asking the application, or 0 */
         const char *allow;    /* to be said with it, or NULL */
+        usec_t refused_for;   /* likewise: how long the request is in quarantine yet, or 0 */
         uint64_t received;    /* of the body */
         size_t capacity;      /* of request.body */
         size_t room;          /* of the connection's memory, for the header of the answer */

@@ -40,6 +40,7 @@ int fixture_tear_down(void **state) {
 static void arm_guard(void) {
         const struct guard_options options = {
                 .slot = fixture.muster->slot,
+                .quarantine = &fixture.quarantine,
                 .channel_fd = -1,
                 .drain = true,
                 .survive = true,
@@ -55,6 +56,7 @@ static void start(const struct muster_route *routes, int family) {
         assert_int_equal(
                 muster_process_new(&fixture.muster, MUSTER_ROLE_WORKER, "test", 0, fixture.config, NULL), 0);
         memset(fixture.muster->slot, 0, sizeof(*fixture.muster->slot));
+        fixture.muster->quarantine = &fixture.quarantine;
         arm_guard();
         assert_int_equal(router_new(&fixture.router, routes, &reason), 0);
         assert_int_equal(http_server_new(&fixture.server, fixture.muster, fixture.router), 0);

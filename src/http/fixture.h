@@ -19,6 +19,7 @@ struct fixture {
         struct muster *muster;
         struct router *router;
         struct http_server *server;
+        struct quarantine_page quarantine;
         int epoll_fd;
         int listener_fd; /* the same socket, for tests that look at it */
         union {
