@@ -8,7 +8,8 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-#define CONFIG_WORKERS_MAX 256U
+#define CONFIG_WORKERS_MAX          256U
+#define CONFIG_QUARANTINE_AFTER_MAX 32U
 
 /* What [restart] on_limit says. */
 enum config_on_limit {
@@ -63,7 +64,10 @@ struct config {
         struct {
                 unsigned int limit;
                 usec_t interval;
-                int on_limit; /* enum config_on_limit */
+                int on_limit;                  /* enum config_on_limit */
+                unsigned int quarantine_after; /* crashes, 0 = off */
+                usec_t quarantine_window;
+                usec_t quarantine_time;
         } restart;
 
         struct {

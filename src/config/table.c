@@ -151,6 +151,19 @@ const struct config_key config_table[] = {
           .reloadable = true, FIELD(restart.on_limit),
           .help = "What to do past the limit: backoff restarts workers ever more slowly and never gives up; "
                   "exit ends the service so that systemd decides." },
+        { "restart", "quarantine_after", CONFIG_UINT, .fallback = "3", .min = 0,
+          .max = CONFIG_QUARANTINE_AFTER_MAX, .unit = "crashes", .reloadable = true,
+          FIELD(restart.quarantine_after),
+          .help = "How many crashes of the same method and path within quarantine_window put it in quarantine: it is "
+                  "answered with 503 and Retry-After then, and the application is not asked. As many different paths "
+                  "of one route that crash at the same place in the code put the whole route there. 0 turns it off." },
+        { "restart", "quarantine_window", CONFIG_DURATION, .fallback = "10min", .min = SEC, .max = DAY,
+          .reloadable = true, FIELD(restart.quarantine_window),
+          .help = "The time in which quarantine_after counts." },
+        { "restart", "quarantine_time", CONFIG_DURATION, .fallback = "5min", .min = SEC, .max = DAY,
+          .reloadable = true, FIELD(restart.quarantine_time),
+          .help = "How long a quarantine lasts. A further crash afterwards begins another one at once, as long as the "
+                  "others are within quarantine_window." },
 
         { "log", "level", CONFIG_ENUM, .fallback = "info", .names = level_names, .reloadable = true,
           FIELD(log.level), .help = "The least important messages that are logged." },

@@ -134,6 +134,7 @@ static int set_up(struct service *service) {
         r = r < 0 ? r : reap_watch(service);
         r = r < 0 ? r : find_programs(service);
         r = r < 0 ? r : set_up_memory(service);
+        r = r < 0 ? r : service_quarantine_set_up(service);
         r = r < 0 ? r : set_up_budgets(service);
         if (r >= 0)
                 limits_open(service);
@@ -150,6 +151,7 @@ static void service_deinit(struct service *service) {
         sd_event_source_disable_unref(service->agent.timer);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->status_timer);
+        sd_event_source_disable_unref(service->quarantine_timer);
         for (size_t i = 0; i < ELEMENTSOF(service->stop_signals); i++)
                 sd_event_source_disable_unref(service->stop_signals[i]);
         sd_event_source_disable_unref(service->hangup);

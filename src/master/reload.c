@@ -96,6 +96,7 @@ static void succeed(struct service *service) {
         if (agent)
                 (void) process_send(agent, MESSAGE_MUSTER_READY);
         update_budgets(service, old->config);
+        service_quarantine_configure(service);
         log_set_level(service->current->config->log.level);
         log_info("Reloaded: generation %" PRIu64 ", %u workers", service->current->number,
                  service->current->n_workers);

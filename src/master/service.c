@@ -67,6 +67,7 @@ static int slot_take(struct service *service, size_t *ret) {
 
 static void slot_release(struct service *service, size_t slot) {
         service->requests_gone += scoreboard_slot(&service->scoreboard, slot)->requests;
+        service->refused_gone += scoreboard_slot(&service->scoreboard, slot)->quarantined;
         scoreboard_clear(&service->scoreboard, slot);
         service->slots_used[slot] = false;
         mark_slots_end(service);
@@ -337,6 +338,8 @@ static void report_once(struct service *service, struct process *process, const 
         process->reported = true;
         state_crashed(&service->state);
         report_crash(process, slot);
+        if (process->role == PROCESS_WORKER)
+                service_quarantine_crashed(service, slot);
 }
 
 static void on_crashed(struct process *process, void *userdata) {

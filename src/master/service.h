@@ -8,6 +8,7 @@
 #include "master/cgroup.h"
 #include "master/pool.h"
 #include "master/process.h"
+#include "master/quarantine.h"
 #include "master/sockets.h"
 #include "master/state.h"
 #include "master/master.h"
@@ -58,10 +59,12 @@ struct service {
         size_t n_positions; /* of workers: the most any generation had */
         struct list processes;
         struct pool_budget budget[2]; /* by process_role */
+        struct quarantine quarantine;
 
         bool worker_was_ready; /* any, ever */
         uint64_t restarts;
         uint64_t requests_gone;  /* answered by processes that have ended */
+        uint64_t refused_gone;   /* of them, those that were in quarantine */
         uint64_t requests_shown; /* at the last look */
         usec_t shown_at;
         uint64_t rate; /* requests per second before it */
@@ -75,6 +78,7 @@ struct service {
         bool hurried; /* told to stop twice */
         sd_event_source *stop_timer;
         sd_event_source *status_timer;
+        sd_event_source *quarantine_timer;
         sd_event_source *stop_signals[3];
         sd_event_source *hangup;
         sd_event_source *sigchld;
@@ -114,6 +118,18 @@ void reload_begin(struct service *service);
 void reload_on_ready(struct service *service, struct process *process);
 void reload_on_lost(struct service *service, struct process *process);
 void reload_fail(struct service *service, const char *format, ...) _printf_(2, 3);
+
+/* service-quarantine.c: what is refused by all workers. The control interface lifts and adds; -ENOENT for a number there
+ * is not, -EINVAL for a text that is no method and path ("GET /items/7") or route ("GET /items/{id}"). */
+int service_quarantine_set_up(struct service *service);
+void service_quarantine_configure(struct service *service);
+void service_quarantine_crashed(struct service *service, const struct slot *slot);
+int service_quarantine_add(struct service *service, enum quarantine_kind kind, const char *text,
+                           usec_t span);
+int service_quarantine_lift(struct service *service, uint32_t number);
+unsigned int service_quarantine_lift_all(struct service *service);
+int service_quarantine_restore(struct service *service, const void *bytes, size_t size);
+uint64_t service_quarantine_refused(const struct service *service);
 
 /* status.c: what systemd is told. */
 void status_starting(struct service *service);

@@ -66,14 +66,18 @@ static char *format_restarts(const struct service *service, char *buffer, size_t
 }
 
 static void format_running(const struct service *service, char *buffer, size_t size) {
-        char restarts[96];
+        unsigned int in_quarantine = quarantine_count(&service->quarantine);
+        char restarts[96], quarantined[32] = "";
 
+        if (in_quarantine > 0)
+                (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
         if (service->reload_failure)
                 (void) snprintf(buffer, size, "STATUS=Reload failed: %s", service->reload_failure);
         else
-                (void) snprintf(buffer, size, "STATUS=%u/%u workers ready, %s, %" PRIu64 " requests/s%s",
+                (void) snprintf(buffer, size, "STATUS=%u/%u workers ready, %s, %" PRIu64 " requests/s%s%s",
                                 workers_ready(service), service->current->n_workers,
                                 format_restarts(service, restarts, sizeof(restarts)), service->rate,
+                                quarantined,
                                 service_count(service, PROCESS_AGENT, PROCESS_READY) ? ""
                                                                                      : ", agent missing");
 }

@@ -10,6 +10,7 @@
 #define LOG_ID_RESTART_LIMIT "61e8a94d5c0b47f3b2d7f80a1c9e3d58"
 #define LOG_ID_KILLED        "e04b9f3172d64c58938cf5a60d7b21ea"
 #define LOG_ID_OOM           "bb135d2c0bfe4ed699ca49536e96f88b"
+#define LOG_ID_QUARANTINE    "b7d3f06a15c84e92a8047b6dc9e2315f"
 
 /* "MESSAGE_ID=…" for log_fields(). */
 #define LOG_FIELD_ID(id) ("MESSAGE_ID=" id)

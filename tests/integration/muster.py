@@ -23,6 +23,7 @@ DEFAULTS = {
     "worker.core": "no",
     "worker.drain_timeout": "3s",
     "worker.kill_timeout": "1s",
+    "restart.quarantine_after": 0,  # many tests crash by the same request again and again
 }
 
 # A sanitizer must leave the signals to the program, whose handlers are what is tested here; and what it finds by
