@@ -5,6 +5,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/text.h"
 
@@ -12,5 +13,38 @@ char *text_fold(char *text) {
         for (char *p = text; p && *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
                         *p = ' ';
+        return text;
+}
+
+/* How many bytes the character takes that begins here: 0 where none does. Neither a longer spelling than needed nor half
+ * of a UTF-16 pair nor what is past the end of Unicode is one. */
+static size_t utf8_length(const unsigned char *p) {
+        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+        uint32_t character;
+
+        if (length == 1)
+                return 1;
+        if (p[0] < 0xc0 || p[0] >= 0xf8)
+                return 0;
+        character = p[0] & (0x7fU >> length);
+        for (size_t i = 1; i < length; i++) {
+                if ((p[i] & 0xc0) != 0x80) /* the end of the text, too */
+                        return 0;
+                character = character << 6 | (p[i] & 0x3fU);
+        }
+        if (character < least[length] || character > 0x10ffff || (character >= 0xd800 && character < 0xe000))
+                return 0;
+        return length;
+}
+
+char *text_make_utf8(char *text) {
+        for (unsigned char *p = (unsigned char *) text; p && *p;) {
+                size_t length = utf8_length(p);
+
+                if (length == 0)
+                        *p = '?';
+                p += length ?: 1;
+        }
         return text;
 }

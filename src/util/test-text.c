@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "util/macro.h"
+#include "util/text.h"
+
+static void control_bytes_become_blanks(void **state) {
+        char text[] = "one\ntwo\r\033[31m\177 three";
+
+        assert_string_equal(text_fold(text), "one two  [31m  three");
+        assert_null(text_fold(NULL));
+}
+
+static void valid_utf8_stays(void **state) {
+        static const char *const texts[] = {
+                "",
+                "plain",
+                "ä",
+                "€",
+                "\U0001F600",
+                "a\u00e4\u20ac\U0001F600z",
+                "\xf4\x8f\xbf\xbf",
+                "\xed\x9f\xbf",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char copy[64];
+
+                (void) snprintf(copy, sizeof(copy), "%s", texts[i]);
+                assert_string_equal(text_make_utf8(copy), texts[i]);
+        }
+        assert_null(text_make_utf8(NULL));
+}
+
+static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
+        static const struct {
+                const char *text, *made;
+        } cases[] = {
+                { "a\xff"
+                  "b",
+                  "a?b" },
+                { "\x80", "?" },                      /* begins with a continuation */
+                { "\xc3", "?" },                      /* ends too soon */
+                { "\xe2\x82", "??" },                 /* likewise */
+                { "\xc0\xaf", "??" },                 /* longer than needed */
+                { "\xe0\x80\xaf", "???" },            /* likewise */
+                { "\xf0\x80\x80\xaf", "????" },       /* likewise */
+                { "\xed\xa0\x80", "???" },            /* half of a pair */
+                { "\xf4\x90\x80\x80", "????" },       /* past the end */
+                { "\xf8\x88\x80\x80\x80", "?????" },  /* five bytes */
+                { "\xe2\x82\xc3\xa4", "??\xc3\xa4" }, /* one cut short by the next */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char copy[64];
+
+                (void) snprintf(copy, sizeof(copy), "%s", cases[i].text);
+                assert_string_equal(text_make_utf8(copy), cases[i].made);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(control_bytes_become_blanks),
+                cmocka_unit_test(valid_utf8_stays),
+                cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
