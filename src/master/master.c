@@ -140,10 +140,13 @@ static int set_up(struct service *service) {
                 limits_open(service);
         r = r < 0 ? r : open_sockets(service);
         r = r < 0 ? r : status_watch(service);
+        if (r >= 0)
+                control_open(service);
         return r;
 }
 
 static void service_deinit(struct service *service) {
+        control_free(service->control);
         LIST_FOREACH_SAFE(node, &service->processes)
                 process_free(container_of(node, struct process, node));
         for (size_t i = 0; i < service->n_positions; i++)
@@ -208,6 +211,7 @@ int master_load_config(const struct master_arguments *arguments, struct config *
 int master_run(const struct master_arguments *arguments, struct config *config) {
         _cleanup_(service_deinit) struct service service = {
                 .arguments = arguments,
+                .started = now_monotonic(),
                 .scoreboard = SCOREBOARD_NULL,
                 .cgroup = CGROUP_NULL,
                 .state = STATE_NULL,

@@ -11,6 +11,7 @@
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
 #include "master/cgroup.h"
+#include "master/load.h"
 #include "util/list.h"
 #include "util/time.h"
 
@@ -49,6 +50,7 @@ struct process {
         uint64_t generation;
         pid_t pid;
         usec_t started;
+        struct load load;
         bool was_ready;
         bool said_leaving; /* it told us itself that it goes, in order */
         bool asked;        /* to leave, by us */

@@ -51,7 +51,10 @@ static void dismiss_others(struct service *service, const struct generation *gen
 }
 
 static void finish(struct service *service) {
+        service->reload_ended = now_realtime();
+        service->reload_took = now_monotonic() - service->reload_began;
         status_ready(service);
+        control_reload_finished(service);
         if (service->reload_again) {
                 service->reload_again = false;
                 reload_begin(service);
@@ -185,7 +188,7 @@ void reload_fail(struct service *service, const char *format, ...) {
         n = vasprintf(&text, format, arguments);
         va_end(arguments);
         free(service->reload_failure);
-        service->reload_failure = n < 0 ? NULL : text_fold(text);
+        service->reload_failure = n < 0 ? NULL : text_make_utf8(text_fold(text));
         log_error(0, "Reload failed: %s", service->reload_failure ?: "out of memory");
 
         service->next = NULL;
@@ -228,6 +231,7 @@ void reload_begin(struct service *service) {
                 return;
         }
         service->n_reloads++;
+        service->reload_began = now_monotonic();
         service->reload_losses = 0;
         free(service->reload_failure);
         service->reload_failure = NULL;

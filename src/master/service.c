@@ -185,7 +185,7 @@ int service_reserve_positions(struct service *service, size_t n) {
         service->workers = positions;
         for (size_t i = 0; i < n; i++)
                 if (i >= service->n_positions)
-                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, NULL };
+                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, 0, NULL };
                 else if (positions[i].timer)
                         (void) sd_event_source_set_userdata(positions[i].timer, &positions[i]);
         service->n_positions = n;
@@ -217,6 +217,7 @@ static void position_lost(struct position *position, usec_t pause) {
                 return;
         service->restarts++;
         state_restarted(&service->state);
+        position->restarts++;
         when = pool_budget_spend(&service->budget[position->role], now, &over);
         if (over && service->current->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
                 service_fail(service, MASTER_EXIT_LIMIT,
@@ -277,6 +278,7 @@ static void on_ready(struct process *process, void *userdata) {
         struct service *service = userdata;
 
         limits_on_ready(service, process);
+        control_process_changed(service, process);
         if (service_is_stopping(service))
                 return;
         if (service->phase == PHASE_AGENT) {
@@ -306,6 +308,7 @@ static void on_ready(struct process *process, void *userdata) {
 static void on_lost(struct process *process, void *userdata) {
         struct service *service = userdata;
 
+        control_process_changed(service, process);
         if (service_is_stopping(service) || service->phase == PHASE_AGENT)
                 return;
         if (process->role == PROCESS_WORKER && !service->worker_was_ready)

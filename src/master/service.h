@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "ipc/scoreboard.h"
 #include "master/cgroup.h"
+#include "master/control.h"
 #include "master/pool.h"
 #include "master/process.h"
 #include "master/quarantine.h"
@@ -37,6 +38,7 @@ struct position {
         struct service *service;
         enum process_role role;
         int number;
+        uint64_t restarts;
         sd_event_source *timer; /* a start that is waiting for its time */
 };
 
@@ -62,6 +64,7 @@ struct service {
         struct quarantine quarantine;
 
         bool worker_was_ready; /* any, ever */
+        usec_t started;
         uint64_t restarts;
         uint64_t requests_gone;  /* answered by processes that have ended */
         uint64_t refused_gone;   /* of them, those that were in quarantine */
@@ -73,7 +76,12 @@ struct service {
         unsigned int reload_losses; /* ready workers of the next generation that were lost */
         bool reload_again;          /* another was asked for while one goes on */
         char *reload_failure;       /* why the last one failed, or NULL */
+        usec_t reload_began;        /* monotonic */
+        usec_t reload_ended;        /* realtime; 0: there was none */
+        usec_t reload_took;
         int exit_status;
+
+        struct control *control; /* NULL: it can't be controlled */
 
         bool hurried; /* told to stop twice */
         sd_event_source *stop_timer;
@@ -139,6 +147,7 @@ void status_stopping(struct service *service);
 void status_failed(struct service *service);
 void status_reloading(struct service *service);
 int status_watch(struct service *service);
+void status_format(const struct service *service, char *buffer, size_t size);
 
 /* How many requests the processes of this master have answered. */
 uint64_t status_requests(const struct service *service);

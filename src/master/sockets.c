@@ -35,7 +35,7 @@
 
 /* ---- What a socket is, in words ---- */
 
-static void describe(int fd, char *buffer, size_t size) {
+void sockets_describe(int fd, char *buffer, size_t size) {
         struct config_address address = { .size = sizeof(address.socket) };
         char host[INET6_ADDRSTRLEN];
 
@@ -101,7 +101,7 @@ static int take_one(struct sockets *sockets, int fd, char *name) {
         char where[160];
         int r;
 
-        describe(fd, where, sizeof(where));
+        sockets_describe(fd, where, sizeof(where));
         if (!is_servable(fd)) {
                 log_warning(
                         0,
@@ -212,7 +212,7 @@ static int bind_one(struct sockets *sockets, const char *text) {
         own = strdup(text);
         if (!name || !own)
                 return -ENOMEM;
-        describe(fd, where, sizeof(where));
+        sockets_describe(fd, where, sizeof(where));
         r = append(sockets, fd, name, own);
         if (r < 0)
                 return r;

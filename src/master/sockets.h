@@ -29,6 +29,9 @@ int sockets_follow(struct sockets *sockets, const struct sockets *current, char 
 
 bool sockets_from_systemd(const struct sockets *sockets);
 
+/* Where a socket listens, in words. */
+void sockets_describe(int fd, char *buffer, size_t size);
+
 /* Closes them, and removes the files of AF_UNIX sockets we have bound, except those that `heir` (which may be NULL) has
  * too. */
 void sockets_deinit(struct sockets *sockets, const struct sockets *heir);

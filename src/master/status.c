@@ -65,35 +65,34 @@ static char *format_restarts(const struct service *service, char *buffer, size_t
         return buffer;
 }
 
-static void format_running(const struct service *service, char *buffer, size_t size) {
+void status_format(const struct service *service, char *buffer, size_t size) {
         unsigned int in_quarantine = quarantine_count(&service->quarantine);
         char restarts[96], quarantined[32] = "";
 
         if (in_quarantine > 0)
                 (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
         if (service->reload_failure)
-                (void) snprintf(buffer, size, "STATUS=Reload failed: %s", service->reload_failure);
+                (void) snprintf(buffer, size, "Reload failed: %s", service->reload_failure);
         else
-                (void) snprintf(buffer, size, "STATUS=%u/%u workers ready, %s, %" PRIu64 " requests/s%s%s",
-                                workers_ready(service), service->current->n_workers,
-                                format_restarts(service, restarts, sizeof(restarts)), service->rate,
-                                quarantined,
-                                service_count(service, PROCESS_AGENT, PROCESS_READY) ? ""
-                                                                                     : ", agent missing");
+                (void) snprintf(
+                        buffer, size, "%u/%u workers ready, %s, %" PRIu64 " requests/s%s%s",
+                        workers_ready(service), service->current->n_workers,
+                        format_restarts(service, restarts, sizeof(restarts)), service->rate, quarantined,
+                        service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
 }
 
 void status_running(struct service *service) {
         char status[512];
 
-        format_running(service, status, sizeof(status));
-        (void) sd_notify(0, status);
+        status_format(service, status, sizeof(status));
+        (void) sd_notifyf(0, "STATUS=%s", status);
 }
 
 void status_ready(struct service *service) {
         char status[512];
 
-        format_running(service, status, sizeof(status));
-        (void) sd_notifyf(0, "READY=1\n%s", status);
+        status_format(service, status, sizeof(status));
+        (void) sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
 void status_stopping(struct service *service) {
@@ -109,6 +108,17 @@ void status_reloading(struct service *service) {
         (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", now_monotonic());
 }
 
+/* Over the same period. */
+static void measure_loads(struct service *service) {
+        usec_t now = now_monotonic();
+
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                load_look(&process->load, scoreboard_slot(&service->scoreboard, process->slot)->busy, now);
+        }
+}
+
 static int dispatch_status(sd_event_source *source, uint64_t when, void *userdata) {
         struct service *service = userdata;
 
@@ -116,6 +126,7 @@ static int dispatch_status(sd_event_source *source, uint64_t when, void *userdat
         (void) log_flush(0);
         state_served(&service->state, service->requests_shown);
         limits_look(service);
+        measure_loads(service);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
         (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));

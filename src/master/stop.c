@@ -78,6 +78,7 @@ void service_stop(struct service *service) {
         service_cancel_starts(service);
         leave_all(service, PROCESS_WORKER);
         status_stopping(service);
+        control_stopping(service);
         r = sd_event_add_time(service->event, &service->stop_timer, CLOCK_MONOTONIC, end, USEC_PER_MSEC,
                               dispatch_stop_timeout, service);
         if (r < 0)

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What is shown of a running service: the properties of the control interface.
+ *
+ * Everything is taken at the moment somebody asks; nothing is kept for it but what the master knows anyway. What has
+ * several facts is a dictionary, so that a later version can add one without breaking a reader. Numbers are 64 bits wide,
+ * spans are in microseconds, sizes in bytes. What processes say of themselves comes out of their slots by
+ * scoreboard_read(), which lets only text through that may be shown.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "master/control.h"
+#include "master/service.h"
+#include "util/fd.h"
+#include "util/parse.h"
+#include "util/text.h"
+
+/* ---- The service ---- */
+
+static const char *service_state_name(const struct service *service) {
+        if (service_is_stopping(service))
+                return "stopping";
+        if (service->phase < PHASE_RUNNING)
+                return "starting";
+        return service->next ? "reloading" : "running";
+}
+
+int control_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct service *service = client->control->service;
+        char buffer[1024] = PACKAGE_VERSION;
+
+        if (streq(property, "Instance"))
+                (void) snprintf(buffer, sizeof(buffer), "%s", service->current->config->instance);
+        else if (streq(property, "Module"))
+                (void) snprintf(buffer, sizeof(buffer), "%s", service->current->config->muster.module);
+        else if (streq(property, "State"))
+                (void) snprintf(buffer, sizeof(buffer), "%s", service_state_name(service));
+        else if (streq(property, "Status"))
+                status_format(service, buffer, sizeof(buffer));
+        return sd_bus_message_append(reply, "s", text_make_utf8(buffer));
+}
+
+static uint64_t get_pid(const struct service *service) {
+        return (uint64_t) getpid();
+}
+
+static uint64_t get_uptime(const struct service *service) {
+        return now_monotonic() - service->started;
+}
+
+static uint64_t get_generation(const struct service *service) {
+        return service->current->number;
+}
+
+static uint64_t get_wanted(const struct service *service) {
+        return service->current->n_workers;
+}
+
+static uint64_t get_ready(const struct service *service) {
+        return service_count(service, PROCESS_WORKER, PROCESS_READY);
+}
+
+static uint64_t get_restarts(const struct service *service) {
+        return service->restarts;
+}
+
+static uint64_t get_rate(const struct service *service) {
+        return service->rate;
+}
+
+static const struct {
+        const char *property;
+        uint64_t (*get)(const struct service *service);
+} numbers[] = {
+        { "Pid", get_pid },
+        { "UptimeUsec", get_uptime },
+        { "Generation", get_generation },
+        { "WorkersWanted", get_wanted },
+        { "WorkersReady", get_ready },
+        { "Restarts", get_restarts },
+        { "Requests", status_requests },
+        { "RequestsPerSecond", get_rate },
+};
+
+int control_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                if (streq(numbers[i].property, property))
+                        return sd_bus_message_append(reply, "t", numbers[i].get(client->control->service));
+        return -ENXIO;
+}
+
+/* ---- Processes ---- */
+
+const char *control_state_name(const struct service *service, const struct process *process) {
+        struct slot slot;
+
+        if (process->state == PROCESS_STARTING)
+                return "starting";
+        if (process->state == PROCESS_READY)
+                return "ready";
+        if (!process->asked && scoreboard_read(&service->scoreboard, process->slot, &slot) >= 0 &&
+            slot.crash.stage != CRASH_NONE)
+                return "crashed";
+        return "draining";
+}
+
+/* The memory of a process in bytes, 0 where it is not known. */
+static uint64_t resident_size(pid_t pid) {
+        _cleanup_free_ char *text = NULL;
+        char path[48], *start, *end;
+        uint64_t pages;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+        if (fd_read_file(path, 256, &text, NULL) < 0)
+                return 0;
+        start = strchr(text, ' ');
+        end = start ? strchr(start + 1, ' ') : NULL;
+        if (!end)
+                return 0;
+        *end = '\0';
+        return parse_uint64(start + 1, &pages) < 0 ? 0 : pages * (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+/* What its slot says, as far as it can be believed. */
+static void read_slot(const struct service *service, const struct process *process, struct slot *ret) {
+        if (scoreboard_read(&service->scoreboard, process->slot, ret) < 0 || ret->pid != process->pid)
+                *ret = (struct slot){};
+}
+
+static int append_process(sd_bus_message *reply, const struct service *service,
+                          const struct process *process, const struct slot *slot) {
+        return sd_bus_message_append(
+                reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t", (uint64_t) process->pid, "State",
+                "s", control_state_name(service, process), "Generation", "t", process->generation,
+                "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec", "t", slot->busy,
+                "BusyPercent", "d", (double) process->load.permille / 10, "Rss", "t",
+                resident_size(process->pid), "Faults", "t", (uint64_t) slot->crash.count, "Route", "s",
+                slot->route);
+}
+
+static int append_worker(sd_bus_message *reply, const struct service *service,
+                         const struct process *process) {
+        struct slot slot;
+        int r;
+
+        read_slot(service, process, &slot);
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Worker", "t", (uint64_t) process->number);
+        r = r < 0 ? r : append_process(reply, service, process, &slot);
+        r = r < 0 ? r
+                  : sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "Requests", "t", slot.requests,
+                                          "Errors", "t", slot.errors, "Connections", "t",
+                                          (uint64_t) slot.connections, "InFlight", "t",
+                                          (uint64_t) slot.in_flight, "Restarts", "t",
+                                          service->workers[process->number].restarts);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* A position that has no process. */
+static int append_vacant(sd_bus_message *reply, const struct position *position) {
+        uint64_t when = 0, now = now_monotonic(), wait = 0;
+
+        if (position->timer && sd_event_source_get_time(position->timer, &when) >= 0 && when > now)
+                wait = when - now;
+        return sd_bus_message_append(reply, "a{sv}", 4, "Worker", "t", (uint64_t) position->number, "State",
+                                     "s", position->timer ? "waiting" : "missing", "StartsInUsec", "t", wait,
+                                     "Restarts", "t", position->restarts);
+}
+
+static int append_position(sd_bus_message *reply, const struct service *service, int number) {
+        bool found = false;
+        int r = 0;
+
+        LIST_FOREACH(node, &service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role != PROCESS_WORKER || process->number != number || r < 0)
+                        continue;
+                found = true;
+                r = append_worker(reply, service, process);
+        }
+        if (r < 0 || found || number >= (int) service->current->n_workers)
+                return r;
+        return append_vacant(reply, &service->workers[number]);
+}
+
+int control_get_workers(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct service *service = client->control->service;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; i < service->n_positions && r >= 0; i++)
+                r = append_position(reply, service, (int) i);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* The agent of the present generation; while there is none, the one that is there. */
+static const struct process *find_agent(const struct service *service) {
+        const struct process *found = NULL;
+
+        LIST_FOREACH(node, &service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role == PROCESS_AGENT &&
+                    (!found || process->generation == service->current->number))
+                        found = process;
+        }
+        return found;
+}
+
+int control_get_agent(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct service *service = client->control->service;
+        const struct process *agent = find_agent(service);
+        struct slot slot;
+        int r;
+
+        if (agent)
+                read_slot(service, agent, &slot);
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = agent ? append_process(reply, service, agent, &slot)
+                          : sd_bus_message_append(reply, "{sv}", "State", "s",
+                                                  service->agent.timer ? "waiting" : "missing");
+        r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Restarts", "t", service->agent.restarts);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* ---- Sockets ---- */
+
+/* How many connections wait to be accepted, and how many may; zeros where the kernel does not say. */
+static void queue_of(int fd, uint64_t *ret_waiting, uint64_t *ret_backlog) {
+        struct tcp_info info = {};
+        socklen_t size = sizeof(info);
+
+        *ret_waiting = *ret_backlog = 0;
+        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+                return;
+        *ret_waiting = info.tcpi_unacked;
+        *ret_backlog = info.tcpi_sacked;
+}
+
+int control_get_sockets(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct sockets *sockets = &client->control->service->current->sockets;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; i < sockets->n && r >= 0; i++) {
+                uint64_t waiting, backlog;
+                char address[160], name[256];
+
+                sockets_describe(sockets->fds[i], address, sizeof(address));
+                queue_of(sockets->fds[i], &waiting, &backlog);
+                (void) snprintf(name, sizeof(name), "%s", sockets->names[i]);
+                r = sd_bus_message_append(reply, "a{sv}", 4, "Name", "s", text_make_utf8(name), "Address",
+                                          "s", text_make_utf8(address), "Waiting", "t", waiting, "Backlog",
+                                          "t", backlog);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* ---- Supervision ---- */
+
+int control_get_last_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct service *service = client->control->service;
+        const char *result = service->reload_failure ? "failed" : service->reload_ended ? "ok" : "none";
+
+        return sd_bus_message_append(reply, "a{sv}", 5, "Count", "t", service->n_reloads, "Result", "s",
+                                     result, "Reason", "s", service->reload_failure ?: "", "EndedUsec", "t",
+                                     service->reload_ended, "TookUsec", "t", service->reload_took);
+}
+
+int control_get_budgets(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        static const char *const roles[] = { [PROCESS_AGENT] = "agent", [PROCESS_WORKER] = "workers" };
+        const struct control_client *client = userdata;
+        const struct service *service = client->control->service;
+        usec_t now = now_monotonic();
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; i < ELEMENTSOF(roles) && r >= 0; i++) {
+                const struct pool_budget *budget = &service->budget[i];
+
+                r = sd_bus_message_append(reply, "a{sv}", 4, "For", "s", roles[i], "Left", "t",
+                                          (uint64_t) pool_budget_left(budget, now), "Limit", "t",
+                                          (uint64_t) budget->limit, "IntervalUsec", "t", budget->interval);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "util/list.h"
+#include "util/time.h"
+
+/* The control interface: what an operator can ask and tell a running master. control.c holds the connections,
+ * control-methods.c what can be told, control-status.c what can be asked. */
+
+struct service;
+struct process;
+struct control;
+
+/* Opens the socket. A service without one serves all the same, so what goes wrong is logged and that is all. */
+void control_open(struct service *service);
+struct control *control_free(struct control *control);
+
+/* control-access.c: whether a peer with these credentials may control a service that runs as `own`. */
+bool control_may(const struct ucred *peer, uid_t own);
+
+/* A reload has ended; whoever waits for it is told. */
+void control_reload_finished(struct service *service);
+
+/* The service stops: calls that wait are answered so. */
+void control_stopping(struct service *service);
+
+/* A worker or the agent has changed its state: told as a signal to whoever listens. */
+void control_process_changed(struct service *service, const struct process *process);
+
+/* ---- Shared by the files of this part ---- */
+
+struct control_client {
+        struct list node;
+        struct control *control;
+        sd_bus *bus;
+        sd_event_source *timer; /* until it has authenticated */
+        usec_t active;          /* when it came, or last asked something */
+        unsigned int n_calls;   /* that wait */
+};
+
+/* A call that is answered later. */
+struct control_call {
+        struct list node;
+        struct control_client *client;
+        sd_bus_message *message;
+        uint64_t reload; /* the one it waits for */
+};
+
+struct control {
+        struct service *service;
+        char *directory; /* that we have made, and remove; or NULL */
+        char *path;      /* of the socket */
+        int fd;
+        sd_event_source *accept;
+        sd_event_source *pause; /* accepting is off until then */
+        struct list clients;
+        unsigned int n_clients;
+        struct list calls;
+};
+
+/* Offers the interface on a connection. */
+int control_methods_add(struct control_client *client);
+
+/* Ends a wait, with or without an answer having been sent. */
+struct control_call *control_call_free(struct control_call *call);
+
+/* control-status.c: the getters that the vtable names. */
+int control_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_workers(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_agent(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_sockets(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_budgets(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int control_get_last_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *error);
+
+/* The name of what a process is doing: "starting", "ready", "draining", "crashed". */
+const char *control_state_name(const struct service *service, const struct process *process);
