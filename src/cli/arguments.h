@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/time.h"
+
+/* The command line, taken apart. See arguments.c. */
+
+struct arguments {
+        const char *verb;
+        const char *instance; /* NULL: not named */
+        char **words;         /* what else there is; for `logs` as it was written */
+        int n_words;
+        bool json;
+        bool batch;
+        bool help;
+        bool version;
+        uint64_t iterations; /* 0: without end */
+        usec_t delay;
+};
+
+/* Takes the options and the verb; what is left are words. Returns 0, or -EINVAL when that has been said. */
+int arguments_parse(struct arguments *ret, int argc, char **argv);
+
+/* Takes the instance's name from the words of a verb that wants at most `most` others, all of them numbers. */
+void arguments_take_instance(struct arguments *arguments, int most);
+
+/* Whether it is digits only. */
+bool argument_is_number(const char *word);

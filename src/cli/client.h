@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "cli/value.h"
+#include "util/time.h"
+
+/* A connection to a master. Errors are said on standard error; the results are exit statuses. See client.c. */
+
+enum exit_status {
+        EXIT_OK = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_NOT_RUNNING = 3,
+        EXIT_PERMISSION = 4,
+};
+
+struct client {
+        const char *instance; /* not owned */
+        sd_bus *bus;
+        bool may_be_absent; /* that it does not run is no error */
+        bool quiet;         /* nothing is said */
+};
+
+#define CLIENT_NULL                                                                                         \
+        { 0 }
+
+int client_open(struct client *client, const char *instance);
+void client_deinit(struct client *client);
+#define _cleanup_client_ _cleanup_(client_deinit)
+
+/* Calls a method without arguments or with those that `types` names, and waits for as long as it takes. */
+int client_call(struct client *client, sd_bus_message **ret_reply, const char *method, const char *types,
+                ...);
+
+/* All there is to know of the service, see control-status.c of the master. */
+int client_get_status(struct client *client, struct value *ret);
+
+/* Reads the rest of a message, as a list of what is in it, or as that itself where it is one thing. */
+int client_read_value(sd_bus_message *message, struct value *ret);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cli/arguments.h"
+#include "util/macro.h"
+
+#define WORDS_MAX 12
+
+/* Splits at the blanks. */
+static int parse(struct arguments *ret, const char *line) {
+        static char text[256], *argv[WORDS_MAX];
+        char *rest;
+        int argc = 0;
+
+        strncpy(text, line, sizeof(text) - 1);
+        for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+                argv[argc++] = word;
+        argv[argc] = NULL;
+        return arguments_parse(ret, argc, argv);
+}
+
+static void options_may_stand_anywhere(void **state) {
+        static const char *const lines[] = {
+                "musterctl --json -i web status",
+                "musterctl status --json -i web",
+                "musterctl --instance=web status --json",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                struct arguments arguments;
+
+                assert_int_equal(parse(&arguments, lines[i]), 0);
+                assert_string_equal(arguments.verb, "status");
+                assert_string_equal(arguments.instance, "web");
+                assert_true(arguments.json);
+                assert_int_equal(arguments.n_words, 0);
+        }
+}
+
+static void words_are_what_is_left(void **state) {
+        struct arguments arguments;
+
+        assert_int_equal(parse(&arguments, "musterctl scale web --json 4"), 0);
+        assert_int_equal(arguments.n_words, 2);
+        assert_string_equal(arguments.words[0], "web");
+        assert_string_equal(arguments.words[1], "4");
+}
+
+static void the_words_of_logs_are_left_alone(void **state) {
+        struct arguments arguments;
+
+        assert_int_equal(parse(&arguments, "musterctl -i web logs -f --json --lines=3 --since today"), 0);
+        assert_string_equal(arguments.instance, "web");
+        assert_false(arguments.json);
+        assert_int_equal(arguments.n_words, 5);
+        assert_string_equal(arguments.words[0], "-f");
+        assert_string_equal(arguments.words[4], "today");
+
+        assert_int_equal(parse(&arguments, "musterctl logs web -f"), 0);
+        assert_int_equal(arguments.n_words, 2);
+        assert_string_equal(arguments.words[0], "web");
+}
+
+static void nothing_at_all_has_no_verb(void **state) {
+        struct arguments arguments;
+
+        assert_int_equal(parse(&arguments, "musterctl"), 0);
+        assert_null(arguments.verb);
+        assert_int_equal(parse(&arguments, "musterctl --help"), 0);
+        assert_true(arguments.help);
+        assert_null(arguments.verb);
+}
+
+static void a_value_that_makes_no_sense_is_refused(void **state) {
+        static const char *const lines[] = {
+                "musterctl --nonsense status",        "musterctl status --delay soon",
+                "musterctl status --delay 0",         "musterctl status --iterations 0",
+                "musterctl status --iterations many", "musterctl status -i",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                struct arguments arguments;
+
+                assert_true(parse(&arguments, lines[i]) < 0);
+        }
+}
+
+static void a_number_is_a_name_only_where_no_number_is_wanted(void **state) {
+        static const struct {
+                const char *line, *instance;
+                int most, n_words;
+        } cases[] = {
+                { "musterctl status", NULL, 0, 0 },          { "musterctl status web", "web", 0, 0 },
+                { "musterctl status 80", "80", 0, 0 },       { "musterctl restart", NULL, 1, 0 },
+                { "musterctl restart web", "web", 1, 0 },    { "musterctl restart 2", NULL, 1, 1 },
+                { "musterctl restart web 2", "web", 1, 1 },  { "musterctl restart 80 2", "80", 1, 1 },
+                { "musterctl -i 80 restart 2", "80", 1, 1 }, { "musterctl -i web restart", "web", 1, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct arguments arguments;
+
+                assert_int_equal(parse(&arguments, cases[i].line), 0);
+                arguments_take_instance(&arguments, cases[i].most);
+                if (cases[i].instance)
+                        assert_string_equal(arguments.instance, cases[i].instance);
+                else
+                        assert_null(arguments.instance);
+                assert_int_equal(arguments.n_words, cases[i].n_words);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(options_may_stand_anywhere),
+                cmocka_unit_test(words_are_what_is_left),
+                cmocka_unit_test(the_words_of_logs_are_left_alone),
+                cmocka_unit_test(nothing_at_all_has_no_verb),
+                cmocka_unit_test(a_value_that_makes_no_sense_is_refused),
+                cmocka_unit_test(a_number_is_a_name_only_where_no_number_is_wanted),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

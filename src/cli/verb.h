@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "cli/arguments.h"
+#include "cli/client.h"
+
+/* What musterctl can be told, one function each. All return an exit status. */
+
+int verb_check(const struct arguments *arguments);
+int verb_config(const struct arguments *arguments);
+int verb_list(const struct arguments *arguments);
+int verb_logs(const struct arguments *arguments);
+int verb_reload(const struct arguments *arguments);
+int verb_status(const struct arguments *arguments);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A service's status for people: what there is to know of the whole, then a line for each worker.
+ *
+ * Everything comes out of one answer of the master, so the parts fit together. What the master does not tell, because it is
+ * of another version, is left out.
+ */
+
+#include <inttypes.h>
+
+#include "cli/format.h"
+#include "cli/listing.h"
+#include "cli/view.h"
+
+static void print_text(FILE *file, const char *text) {
+        _cleanup_free_ char *clean = format_clean(strdup(text));
+
+        (void) fputs(clean ?: "?", file);
+}
+
+static void label(FILE *file, const char *name) {
+        (void) fprintf(file, "%12s: ", name);
+}
+
+void view_headline(const struct value *status, FILE *file) {
+        char span[FORMAT_MAX];
+
+        print_text(file, value_text(status, "Instance"));
+        (void) fputs(": ", file);
+        print_text(file, value_text(status, "State"));
+        (void) fprintf(file, " for %s, generation %" PRIu64 ", master pid %" PRIu64 ", muster ",
+                       format_span(value_number(status, "UptimeUsec"), span, sizeof(span)),
+                       value_number(status, "Generation"), value_number(status, "Pid"));
+        print_text(file, value_text(status, "Version"));
+        (void) fputc('\n', file);
+}
+
+static void print_line(FILE *file, const char *name, const char *text) {
+        if (!*text)
+                return;
+        label(file, name);
+        print_text(file, text);
+        (void) fputc('\n', file);
+}
+
+static void print_sockets(const struct value *status, FILE *file) {
+        const struct value *sockets = value_list(status, "Sockets");
+
+        for (size_t i = 0; i < sockets->n_items; i++) {
+                const struct value *socket = &sockets->items[i];
+                uint64_t backlog = value_number(socket, "Backlog");
+
+                if (i == 0)
+                        label(file, "Sockets");
+                else
+                        (void) fprintf(file, "%14s", "");
+                print_text(file, value_text(socket, "Name"));
+                (void) fputc(' ', file);
+                print_text(file, value_text(socket, "Address"));
+                if (backlog > 0)
+                        (void) fprintf(file, ", %" PRIu64 " of %" PRIu64 " waiting",
+                                       value_number(socket, "Waiting"), backlog);
+                (void) fputc('\n', file);
+        }
+}
+
+static void print_reload(const struct value *status, usec_t now, FILE *file) {
+        const struct value *reload = value_get(status, "LastReload");
+        const char *result = value_text(reload, "Result"), *reason = value_text(reload, "Reason");
+        uint64_t ended = value_number(reload, "EndedUsec");
+        char ago[FORMAT_MAX], took[FORMAT_MAX];
+
+        if (!*result)
+                return;
+        label(file, "Last reload");
+        print_text(file, result);
+        if (ended > 0)
+                (void) fprintf(file, ", %s ago, took %s",
+                               format_span(now > ended ? now - ended : 0, ago, sizeof(ago)),
+                               format_span(value_number(reload, "TookUsec"), took, sizeof(took)));
+        if (*reason) {
+                (void) fputs(": ", file);
+                print_text(file, reason);
+        }
+        (void) fputc('\n', file);
+}
+
+static void print_restarts(const struct value *status, FILE *file) {
+        const struct value *budgets = value_list(status, "RestartBudgets");
+        char span[FORMAT_MAX];
+
+        label(file, "Restarts");
+        (void) fprintf(file, "%" PRIu64, value_number(status, "Restarts"));
+        for (size_t i = 0; i < budgets->n_items; i++) {
+                const struct value *budget = &budgets->items[i];
+
+                (void) fprintf(file, "%s %" PRIu64 " of %" PRIu64 " left for the ", i == 0 ? ";" : ",",
+                               value_number(budget, "Left"), value_number(budget, "Limit"));
+                print_text(file, value_text(budget, "For"));
+                if (i + 1 == budgets->n_items)
+                        (void) fprintf(
+                                file, " in %s",
+                                format_span(value_number(budget, "IntervalUsec"), span, sizeof(span)));
+        }
+        (void) fputc('\n', file);
+}
+
+static void print_agent(const struct value *status, FILE *file) {
+        const struct value *agent = value_get(status, "Agent");
+        char span[FORMAT_MAX], bytes[FORMAT_MAX];
+
+        label(file, "Agent");
+        print_text(file, value_text(agent, "State"));
+        if (value_get(agent, "Pid"))
+                (void) fprintf(file, ", pid %" PRIu64 ", up %s, %s, busy %.0f%%, %" PRIu64 " faults",
+                               value_number(agent, "Pid"),
+                               format_span(value_number(agent, "UptimeUsec"), span, sizeof(span)),
+                               format_bytes(value_number(agent, "Rss"), bytes, sizeof(bytes)),
+                               value_real(agent, "BusyPercent"), value_number(agent, "Faults"));
+        (void) fprintf(file, ", %" PRIu64 " restarts", value_number(agent, "Restarts"));
+        if (*value_text(agent, "Route")) {
+                (void) fputs(", in ", file);
+                print_text(file, value_text(agent, "Route"));
+        }
+        (void) fputc('\n', file);
+}
+
+/* A worker that has no process has only a few facts. */
+static void add_worker(struct listing *listing, const struct value *worker) {
+        char span[FORMAT_MAX], bytes[FORMAT_MAX];
+
+        listing_add(listing, "%" PRIu64, value_number(worker, "Worker"));
+        if (value_get(worker, "Pid")) {
+                listing_add(listing, "%" PRIu64, value_number(worker, "Pid"));
+                listing_add(listing, "%s", value_text(worker, "State"));
+                listing_add(listing, "%" PRIu64, value_number(worker, "Generation"));
+                listing_add(listing, "%s",
+                            format_span(value_number(worker, "UptimeUsec"), span, sizeof(span)));
+                listing_add(listing, "%" PRIu64, value_number(worker, "Requests"));
+                listing_add(listing, "%" PRIu64, value_number(worker, "Errors"));
+                listing_add(listing, "%" PRIu64, value_number(worker, "InFlight"));
+                listing_add(listing, "%" PRIu64, value_number(worker, "Connections"));
+                listing_add(listing, "%.0f%%", value_real(worker, "BusyPercent"));
+                listing_add(listing, "%s", format_bytes(value_number(worker, "Rss"), bytes, sizeof(bytes)));
+        } else {
+                listing_add(listing, "-");
+                listing_add(listing, "%s", value_text(worker, "State"));
+                for (unsigned int i = 0; i < 8; i++)
+                        listing_add(listing, "-");
+        }
+        listing_add(listing, "%" PRIu64, value_number(worker, "Restarts"));
+        listing_add(listing, "%s", value_text(worker, "Route"));
+}
+
+static int print_workers(const struct value *status, FILE *file, size_t width) {
+        static const struct column columns[] = {
+                { "WORKER", true },  { "PID", true },      { "STATE", false }, { "GENERATION", true },
+                { "UPTIME", true },  { "REQUESTS", true }, { "ERRORS", true }, { "IN FLIGHT", true },
+                { "CLIENTS", true }, { "BUSY", true },     { "RSS", true },    { "RESTARTS", true },
+                { "ROUTE", false },
+        };
+        const struct value *workers = value_list(status, "Workers");
+        _cleanup_listing_ struct listing listing = LISTING_NULL;
+
+        listing_init(&listing, columns, ELEMENTSOF(columns));
+        for (size_t i = 0; i < workers->n_items; i++)
+                add_worker(&listing, &workers->items[i]);
+        return listing_print(&listing, file, width);
+}
+
+int view_status(const struct value *status, usec_t now, FILE *file, size_t width) {
+        view_headline(status, file);
+        print_line(file, "Application", value_text(status, "Module"));
+        print_line(file, "Status", value_text(status, "Status"));
+        print_sockets(status, file);
+        print_reload(status, now, file);
+        print_restarts(status, file);
+        print_agent(status, file);
+        (void) fputc('\n', file);
+        return print_workers(status, file, width);
+}
