@@ -124,6 +124,7 @@ def environment(**variables):
     env = {key: value for key, value in os.environ.items() if key not in ("NOTIFY_SOCKET", "JOURNAL_STREAM")}
     env["MUSTER_LIBEXEC_DIR"] = str(build_dir() / "src")
     env["MUSTER_MODULE_DIR"] = str(build_dir() / "src" / "apps")
+    env.pop("RUNTIME_DIRECTORY", None)
     env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":" + SANITIZER
     env.update(variables)
     return env
@@ -136,6 +137,20 @@ def write_config(path, values):
         section, key = name.split(".", 1)
         sections.setdefault(section, []).append(f"{key} = {value}")
     path.write_text("\n".join(f"[{section}]\n" + "\n".join(lines) + "\n" for section, lines in sections.items()))
+
+
+def musterctl(directory, *arguments, user=None, **keywords):
+    """Runs musterctl to its end, with the instances and configurations below this directory."""
+    keywords = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 2 * SOON, **keywords}
+    return subprocess.run(
+        [str(build_dir() / "src" / "musterctl"), *map(str, arguments)],
+        env=environment(MUSTER_RUNTIME_DIR=str(directory / "run"), MUSTER_CONFIG_DIR=str(directory)),
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+        user=user,
+        **keywords,
+    )
 
 
 class Service:
@@ -161,7 +176,10 @@ class Service:
     def _start(self, names, arguments, journal, wrapper, preexec, variables):
         argv = [str(build_dir() / "src" / "muster-master"), "--config", str(self.path), "--instance", self.name]
         argv += arguments
-        env = environment(NOTIFY_SOCKET=self.notify.path, **variables)
+        (self.directory / "run").mkdir(exist_ok=True)
+        env = environment(
+            **{"NOTIFY_SOCKET": self.notify.path, "MUSTER_RUNTIME_DIR": str(self.directory / "run"), **variables}
+        )
         reading, writing = os.pipe()
         if journal:
             argv = self._with_journal(argv)
@@ -242,6 +260,15 @@ class Service:
         return None
 
     # What it does
+
+    @property
+    def control(self):
+        """The path of the control socket."""
+        return self.directory / "run" / self.name / "control"
+
+    def ctl(self, verb, *arguments, **keywords):
+        """Runs musterctl VERB NAME …"""
+        return musterctl(self.directory, verb, self.name, *arguments, **keywords)
 
     def ready(self, within=None):
         """Waits until it has said READY=1. Returns the service."""
