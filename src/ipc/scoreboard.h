@@ -77,13 +77,14 @@ struct slot {
         uint64_t heartbeat; /* monotonic */
         uint64_t started;   /* monotonic */
 
-        _Alignas(64) uint64_t requests;                 /* answered */
-        uint64_t errors;                                /* of them, with a status from 500 */
-        uint64_t accepted;                              /* connections */
-        uint32_t connections;                           /* open now */
-        uint32_t in_flight;                             /* requests begun and not answered now */
-        uint64_t quarantined;                           /* requests refused since they are in quarantine */
-        uint64_t busy;                                  /* time spent outside epoll_wait */
+        _Alignas(64) uint64_t requests; /* answered */
+        uint64_t errors;                /* of them, with a status from 500 */
+        uint64_t accepted;              /* connections */
+        uint32_t connections;           /* open now */
+        uint32_t in_flight;             /* requests begun and not answered now */
+        uint64_t quarantined;           /* requests refused since they are in quarantine */
+        uint64_t busy;                  /* time spent outside epoll_wait, turns that are over */
+        uint64_t busy_since;            /* monotonic; when the turn began, 0: it waits */
         _Alignas(64) char route[SCOREBOARD_ROUTE_SIZE]; /* "GET /items/{id}" being served, "" between */
 
         _Alignas(64) struct crash_record crash;

@@ -10,6 +10,9 @@
  * sd-event is driven by hand (prepare, wait, dispatch). It stays prepared from turn to turn, which costs
  * nothing; only when something of it was changed outside a dispatch (a request's handler started a timer:
  * `event_changed`) must it be prepared again, or the loop would sleep past the new timer.
+ *
+ * How busy the worker is, is how long it is between two waits. The clock is read twice a turn, before the wait for
+ * its timeout and after it for everybody who asks for the time, and the two give that span without a third look.
  */
 
 #include <errno.h>
@@ -27,6 +30,7 @@ struct loop {
         struct http_server *server; /* not owned */
         int epoll_fd;
         bool prepared; /* sd-event waits for its descriptor to become readable */
+        usec_t woke;   /* when the wait of the turn before ended; 0 before the first */
 };
 
 static int watch(struct loop *loop, int fd, void *tag) {
@@ -109,6 +113,19 @@ static int timeout_until(usec_t next, usec_t now) {
         return (int) MIN(wait, (usec_t) 60000);
 }
 
+static void note_waiting(struct loop *loop, usec_t now) {
+        struct slot *slot = loop->muster->slot;
+
+        if (loop->woke > 0)
+                slot->busy += now - loop->woke;
+        slot->busy_since = 0;
+}
+
+/* Whoever looks while a turn goes on, be it for a minute, shall see that too. */
+static void note_working(struct loop *loop, usec_t now) {
+        loop->woke = loop->muster->slot->busy_since = now;
+}
+
 int loop_turn(struct loop *loop) {
         struct epoll_event events[EVENTS_PER_TURN];
         bool readable = false;
@@ -123,10 +140,12 @@ int loop_turn(struct loop *loop) {
 
         now = now_monotonic();
         timeout = loop->prepared ? timeout_until(http_server_next(loop->server), now) : 0;
+        note_waiting(loop, now);
         n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout);
         if (n < 0 && errno != EINTR)
                 return -errno;
         now = now_monotonic();
+        note_working(loop, now);
 
         for (int i = 0; i < n; i++)
                 if (events[i].data.ptr == loop)
@@ -140,6 +159,5 @@ int loop_turn(struct loop *loop) {
                         return r;
         }
         http_server_process(loop->server, now);
-        loop->muster->slot->busy += now_monotonic() - now;
         return 0;
 }
