@@ -32,6 +32,7 @@ struct config {
         struct {
                 char *module; /* NULL only before loading */
                 usec_t stop_timeout;
+                usec_t exit_idle; /* USEC_NEVER = off */
         } muster;
 
         struct {
@@ -47,7 +48,12 @@ struct config {
         } http;
 
         struct {
-                unsigned int workers; /* 0 = auto */
+                unsigned int workers;      /* 0 = auto */
+                unsigned int min_workers;  /* 0 = as workers says */
+                unsigned int max_workers;  /* likewise */
+                unsigned int max_requests; /* UINT_MAX = off */
+                usec_t max_age;            /* USEC_NEVER = off */
+                uint64_t max_rss;          /* UINT64_MAX = off */
                 usec_t ready_timeout;
                 usec_t drain_timeout;
                 usec_t kill_timeout;

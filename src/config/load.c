@@ -228,12 +228,33 @@ static int check_required(struct loader *loader, const char *path) {
         return 0;
 }
 
+/* A number that was written must be kept to; one that only follows from another (`auto`, `workers`) gives way. */
+static int check_worker_numbers(struct loader *loader, const char *path) {
+        unsigned int workers = loader->config->worker.workers, min = loader->config->worker.min_workers;
+        unsigned int max = loader->config->worker.max_workers;
+        int r = 0;
+
+        if (min > 0 && max > 0 && min > max)
+                r = config_report_error(loader->report,
+                                        "%s: [worker] min_workers (%u) is more than max_workers (%u)", path,
+                                        min, max);
+        if (r == 0 && workers > 0 && min > workers)
+                r = config_report_error(loader->report,
+                                        "%s: [worker] workers (%u) is less than min_workers (%u)", path,
+                                        workers, min);
+        if (r == 0 && workers > 0 && max > 0 && max < workers)
+                r = config_report_error(loader->report,
+                                        "%s: [worker] workers (%u) is more than max_workers (%u)", path,
+                                        workers, max);
+        return r;
+}
+
 /* What makes sense key by key, but not together. */
 static int check_together(struct loader *loader, const char *path) {
         const struct config *c = loader->config;
-        int r = 0;
+        int r = check_worker_numbers(loader, path);
 
-        if (c->muster.stop_timeout < c->worker.drain_timeout)
+        if (r == 0 && c->muster.stop_timeout < c->worker.drain_timeout)
                 r = config_report_warning(
                         loader->report,
                         "%s: [muster] stop_timeout is shorter than [worker] drain_timeout, "

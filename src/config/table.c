@@ -10,6 +10,7 @@
  */
 
 #include <errno.h>
+#include <limits.h>
 
 #include "config/address.h"
 #include "config/config.h"
@@ -70,6 +71,10 @@ const struct config_key config_table[] = {
           .reloadable = true, FIELD(muster.stop_timeout),
           .help = "How long stopping the service may take: the workers answer what they have accepted, then "
                   "the agent stops. What is left afterwards is killed." },
+        { "muster", "exit_idle", CONFIG_DURATION, .fallback = "infinity", .min = SEC, .max = 365 * DAY,
+          .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(muster.exit_idle),
+          .help = "After this time without a request the service ends, the agent too; its socket starts it again "
+                  "at the next connection. Only for sockets from systemd. infinity never ends it." },
 
         { "http", "listen", CONFIG_LIST, .fallback = "127.0.0.1:8080", .min = 1, .max = 64,
           .check = check_listen, .reloadable = true, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
@@ -111,7 +116,28 @@ const struct config_key config_table[] = {
         { "worker", "workers", CONFIG_UINT, .fallback = "auto", .min = 1, .max = CONFIG_WORKERS_MAX,
           .word = "auto", .word_value = 0, .reloadable = true, FIELD(worker.workers),
           .help = "How many workers there are. auto takes the CPUs that are really available: the least of "
-                  "the affinity, the CPU quota and the online CPUs." },
+                  "the affinity, the CPU quota and the online CPUs. With min_workers or max_workers it is the "
+                  "number at the start." },
+        { "worker", "min_workers", CONFIG_UINT, .fallback = "workers", .min = 1, .max = CONFIG_WORKERS_MAX,
+          .word = "workers", .word_value = 0, .reloadable = true, FIELD(worker.min_workers),
+          .help = "The least number of workers. Between it and max_workers the number follows the load: workers "
+                  "are added when they are busy for more than 75 % of the time for 3 seconds, and one is taken "
+                  "away when it is less than 25 % for a minute. workers means the number that workers says." },
+        { "worker", "max_workers", CONFIG_UINT, .fallback = "workers", .min = 1, .max = CONFIG_WORKERS_MAX,
+          .word = "workers", .word_value = 0, .reloadable = true, FIELD(worker.max_workers),
+          .help = "The greatest number of workers, see min_workers." },
+        { "worker", "max_requests", CONFIG_UINT, .fallback = "infinity", .min = 1, .max = 1000000000,
+          .word = "infinity", .word_value = UINT_MAX, .reloadable = true, FIELD(worker.max_requests),
+          .help = "A worker that has answered so many requests is replaced by a fresh one, which is ready before "
+                  "the old one drains. Workers are replaced one at a time, each up to 10 % before its limit so that they "
+                  "do not all reach it together. infinity replaces none." },
+        { "worker", "max_age", CONFIG_DURATION, .fallback = "infinity", .min = SEC, .max = 365 * DAY,
+          .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(worker.max_age),
+          .help = "A worker that has been there for so long is replaced, in the same way." },
+        { "worker", "max_rss", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(worker.max_rss),
+          .help = "A worker that takes more memory (resident, libraries included) is replaced, in the same way. "
+                  "One that has so much when it is new is kept for a minute at least." },
         { "worker", "ready_timeout", CONFIG_DURATION, .fallback = "30s", .min = 100 * MSEC, .max = HOUR,
           .reloadable = true, FIELD(worker.ready_timeout),
           .help = "How long a worker or the agent may take from its start until it is ready." },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ static void defaults_are_those_of_the_design(void **state) {
         assert_int_equal(config_new(&c), 0);
         assert_null(c->muster.module);
         assert_int_equal(c->muster.stop_timeout, 20 * USEC_PER_SEC);
+        assert_true(c->muster.exit_idle == USEC_NEVER);
         assert_string_equal(c->http.listen[0], "127.0.0.1:8080");
         assert_null(c->http.listen[1]);
         assert_int_equal(c->http.max_body, 1048576);
@@ -64,6 +66,11 @@ static void defaults_are_those_of_the_design(void **state) {
         assert_int_equal(c->http.max_connections, 1024);
         assert_string_equal(c->http.server_header, "muster");
         assert_int_equal(c->worker.workers, 0);
+        assert_int_equal(c->worker.min_workers, 0);
+        assert_int_equal(c->worker.max_workers, 0);
+        assert_int_equal(c->worker.max_requests, UINT_MAX);
+        assert_true(c->worker.max_age == USEC_NEVER);
+        assert_true(c->worker.max_rss == UINT64_MAX);
         assert_int_equal(c->worker.ready_timeout, 30 * USEC_PER_SEC);
         assert_int_equal(c->worker.drain_timeout, 10 * USEC_PER_SEC);
         assert_int_equal(c->worker.kill_timeout, 5 * USEC_PER_SEC);
@@ -133,6 +140,8 @@ static void a_list_is_checked_item_by_item(void **state) {
 static void what_is_allowed_is_said_in_words(void **state) {
         static const char *const cases[][3] = {
                 { "worker", "workers", "1 to 256 or auto" },
+                { "worker", "min_workers", "1 to 256 or workers" },
+                { "worker", "max_rss", "1M to 1T or infinity" },
                 { "restart", "on_limit", "backoff or exit" },
                 { "worker", "kill_timeout", "10ms to 10min" },
                 { "http", "max_header", "1K to 1M" },
