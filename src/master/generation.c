@@ -24,8 +24,10 @@ int generation_new(struct generation **ret, uint64_t number, struct config *conf
                 .number = number,
                 .config_fd = -1,
                 .sockets = SOCKETS_NULL,
-                .n_workers = config->worker.workers ?: cpu_available(),
+                .bounds = scale_bounds(config->worker.workers, config->worker.min_workers,
+                                       config->worker.max_workers, cpu_available()),
         };
+        generation->n_workers = generation->bounds.start;
         r = config_serialize(config, &text, &size);
         if (r >= 0)
                 r = generation->config_fd = fd_memfd_sealed("muster-config", text, size);

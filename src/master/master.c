@@ -142,6 +142,9 @@ static int set_up(struct service *service) {
         r = r < 0 ? r : status_watch(service);
         if (r >= 0)
                 control_open(service);
+        r = r < 0 ? r : upkeep_watch(service);
+        if (r >= 0)
+                upkeep_warn_idle(service, service->current->config);
         return r;
 }
 
@@ -159,6 +162,8 @@ static void service_deinit(struct service *service) {
                 sd_event_source_disable_unref(service->stop_signals[i]);
         sd_event_source_disable_unref(service->hangup);
         sd_event_source_disable_unref(service->sigchld);
+        sd_event_source_disable_unref(service->round_timer);
+        sd_event_source_disable_unref(service->replace_timer);
         sd_event_unref(service->event);
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);

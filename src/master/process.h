@@ -12,6 +12,7 @@
 #include "ipc/heritage.h"
 #include "master/cgroup.h"
 #include "master/load.h"
+#include "master/usage.h"
 #include "util/list.h"
 #include "util/time.h"
 
@@ -59,11 +60,15 @@ struct process {
         bool overdue;      /* was not ready in time */
         bool killed;       /* by us, which was said when it was done */
         bool misbehaved;   /* sent what it may not */
+        bool retiring;     /* a successor is to take its position, see replace.c */
         char *failure;     /* why it could not start, in its own words */
 
         char cgroup[CGROUP_NAME_MAX]; /* its own, "" for none */
         struct cgroup_memory memory;  /* as it was at the last look */
         uint64_t oom_kills_said;      /* of those, what was logged */
+        struct usage usage;
+        usec_t replace_again; /* no successor before that time, as the one before failed */
+        usec_t replace_wait;
 
         usec_t ready_timeout;
         usec_t leave_timeout;

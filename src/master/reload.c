@@ -38,7 +38,7 @@ static struct process *find(struct service *service, enum process_role role, int
 }
 
 /* Everything that is not of this generation, or whose position it does not have, leaves. */
-static void dismiss_others(struct service *service, const struct generation *generation) {
+void reload_dismiss_others(struct service *service, const struct generation *generation) {
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
 
@@ -55,6 +55,7 @@ static void finish(struct service *service) {
         service->reload_took = now_monotonic() - service->reload_began;
         status_ready(service);
         control_reload_finished(service);
+        replace_proceed(service);
         if (service->reload_again) {
                 service->reload_again = false;
                 reload_begin(service);
@@ -94,7 +95,11 @@ static void succeed(struct service *service) {
         service->current = service->next;
         service->next = NULL;
         service_cancel_starts(service);
-        dismiss_others(service, service->current);
+        for (size_t i = 0; i < service->n_positions; i++)
+                service->workers[i].stopped = false;
+        scale_reset(&service->scale);
+        service->active_at = 0; /* somebody is at work on it: exit_idle begins anew */
+        reload_dismiss_others(service, service->current);
         agent = find(service, PROCESS_AGENT, -1, service->current->number, true);
         if (agent)
                 (void) process_send(agent, MESSAGE_MUSTER_READY);
@@ -128,12 +133,15 @@ static void roll(struct service *service) {
 }
 
 /* Whether a process has to make room for this one: while a generation is being tried it replaces the current one and not
- * the other way round; what is neither is left over from a reload that failed. */
+ * the other way round; what is neither is left over from a reload that failed. Within a generation, whoever is retiring
+ * does. */
 static bool makes_room(const struct service *service, const struct process *other,
                        const struct process *process) {
         if (service->next && other->generation == service->next->number)
                 return false;
-        return process->generation != service->current->number || other->generation != process->generation;
+        if (other->generation == process->generation)
+                return other->retiring;
+        return true;
 }
 
 /* A worker is ready: whoever has to make room for it leaves. That is how a roll proceeds, and how it is taken back. */
@@ -172,6 +180,7 @@ static void take_back(struct service *service, const struct generation *failed) 
                         continue;
                 if (process->role == PROCESS_AGENT || process->state != PROCESS_READY ||
                     process->number >= (int) service->current->n_workers ||
+                    service->workers[process->number].stopped ||
                     find(service, PROCESS_WORKER, process->number, service->current->number, true))
                         process_leave(process, MESSAGE_DRAIN);
         }
@@ -205,6 +214,7 @@ static int prepare(struct service *service, char **ret_reason) {
         r = master_load_config(service->arguments, &config, ret_reason);
         if (r < 0)
                 return r;
+        upkeep_warn_idle(service, config);
         r = generation_new(&service->next, service->n_reloads + 1, config);
         if (r < 0) {
                 config_free(config);
@@ -217,6 +227,8 @@ static int prepare(struct service *service, char **ret_reason) {
                            ret_reason);
         if (r < 0)
                 return r;
+        service->next->n_workers =
+                scale_carry(&service->current->bounds, service->current->n_workers, &service->next->bounds);
         return service_reserve_positions(service, service->next->n_workers);
 }
 

@@ -132,6 +132,8 @@ static bool is_wanted(const struct position *position) {
 
         if (position->role == PROCESS_WORKER && position->number >= (int) current->n_workers)
                 return false;
+        if (position->stopped)
+                return false;
         LIST_FOREACH(node, &position->service->processes) {
                 const struct process *process = container_of(node, struct process, node);
 
@@ -172,6 +174,26 @@ int service_start_agent(struct service *service) {
         return start_position(&service->agent);
 }
 
+void service_start_now(struct position *position) {
+        position->timer = sd_event_source_disable_unref(position->timer);
+        if (is_wanted(position))
+                (void) start_position(position);
+}
+
+void service_start_wanted(struct service *service) {
+        for (size_t i = 0; i < service->n_positions; i++)
+                if (is_wanted(&service->workers[i]))
+                        (void) start_position(&service->workers[i]);
+}
+
+unsigned int service_stopped(const struct service *service) {
+        unsigned int count = 0;
+
+        for (unsigned int i = 0; i < service->current->n_workers; i++)
+                count += service->workers[i].stopped;
+        return count;
+}
+
 /* Makes room for that many workers; the positions move, so nothing may wait in them but timers, which are
  * told. */
 int service_reserve_positions(struct service *service, size_t n) {
@@ -185,7 +207,7 @@ int service_reserve_positions(struct service *service, size_t n) {
         service->workers = positions;
         for (size_t i = 0; i < n; i++)
                 if (i >= service->n_positions)
-                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, 0, NULL };
+                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, 0, NULL, false };
                 else if (positions[i].timer)
                         (void) sd_event_source_set_userdata(positions[i].timer, &positions[i]);
         service->n_positions = n;
@@ -281,6 +303,7 @@ static void on_ready(struct process *process, void *userdata) {
         control_process_changed(service, process);
         if (service_is_stopping(service))
                 return;
+        usage_update_rss(&process->usage, process->pid); /* what a fresh one takes */
         if (service->phase == PHASE_AGENT) {
                 start_workers(service);
                 return;
@@ -295,6 +318,7 @@ static void on_ready(struct process *process, void *userdata) {
                 if (process->role == PROCESS_WORKER || process->generation == service->current->number)
                         (void) process_send(process, MESSAGE_MUSTER_READY);
                 reload_on_ready(service, process);
+                replace_proceed(service);
                 if (!service->next)
                         status_running(service);
                 return;
@@ -379,7 +403,7 @@ static void on_not_ready(struct service *service, const struct process *process,
         reason = report_start_failure(process, slot, status);
         if (service->next && process->generation == service->next->number)
                 reload_fail(service, "%s", reason ?: "out of memory");
-        else
+        else if (!replace_on_failed(service, process, reason))
                 (void) log_fields(LOG_ERR, 0, fields, "Start failed: %s", reason ?: "out of memory");
 }
 
@@ -400,6 +424,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         slot_release(service, process->slot);
         process_free(process);
         reap_strangers(service);
+        replace_proceed(service);
         if (service_is_stopping(service))
                 service_proceed_stop(service);
         else if (service->phase == PHASE_RUNNING && !service->next)

@@ -10,6 +10,7 @@
 #include "master/pool.h"
 #include "master/process.h"
 #include "master/quarantine.h"
+#include "master/scale.h"
 #include "master/sockets.h"
 #include "master/state.h"
 #include "master/master.h"
@@ -28,8 +29,9 @@ enum phase {
 struct generation {
         uint64_t number;
         struct config *config;
-        int config_fd; /* the sealed copy for children */
-        unsigned int n_workers;
+        int config_fd;          /* the sealed copy for children */
+        unsigned int n_workers; /* wanted now, within the bounds unless an operator said otherwise */
+        struct scale_bounds bounds;
         struct sockets sockets; /* what it listens on */
 };
 
@@ -40,6 +42,7 @@ struct position {
         int number;
         uint64_t restarts;
         sd_event_source *timer; /* a start that is waiting for its time */
+        bool stopped;           /* an operator wants it empty */
 };
 
 struct service {
@@ -82,6 +85,10 @@ struct service {
         int exit_status;
 
         struct control *control; /* NULL: it can't be controlled */
+        struct scale scale;
+        usec_t round_at;     /* the last round of upkeep.c */
+        usec_t active_at;    /* the last one that saw any request or connection */
+        uint64_t large_told; /* the generation of which it was said that max_rss is too small */
 
         bool hurried; /* told to stop twice */
         sd_event_source *stop_timer;
@@ -90,6 +97,8 @@ struct service {
         sd_event_source *stop_signals[3];
         sd_event_source *hangup;
         sd_event_source *sigchld;
+        sd_event_source *round_timer;
+        sd_event_source *replace_timer;
 };
 
 /* generation.c: configurations. */
@@ -106,6 +115,14 @@ int service_reserve_positions(struct service *service, size_t n);
 void service_fail(struct service *service, int exit_status, const char *format, ...) _printf_(3, 4);
 unsigned int service_count(const struct service *service, enum process_role role, enum process_state state);
 
+/* Starts a process at a position that has none, without waiting for its time; or at all that are wanted, have none and
+ * wait for no time. Neither is a loss, or spends the budget. */
+void service_start_now(struct position *position);
+void service_start_wanted(struct service *service);
+
+/* How many positions of those wanted an operator has emptied. */
+unsigned int service_stopped(const struct service *service);
+
 /* Cancels every start that is waiting for its time. */
 void service_cancel_starts(struct service *service);
 
@@ -120,11 +137,42 @@ int limits_prepare(struct service *service, const struct generation *generation,
 void limits_on_ready(struct service *service, const struct process *process);
 void limits_look(struct service *service); /* now and then */
 void limits_on_gone(struct service *service, struct process *process);
+/* replace.c: one worker for another. Both return -ENOENT for a number that there is not and -EAGAIN when it is not the
+ * time.
+ *
+ * A successor is started, and the worker drains when that is ready; during a reload, which replaces it anyway, only if that
+ * fails. An empty position gets a worker. `why` goes to the log. */
+int service_replace(struct service *service, unsigned int number, const char *why);
+
+/* The worker drains, and its position stays empty until service_replace(), service_scale() or a reload. Also -EALREADY, and
+ * -EBUSY for the last worker that is ready. */
+int service_stop_worker(struct service *service, unsigned int number);
+
+/* Starts the next successor, if one is due and none is on the way. To be called when something of that has changed. */
+void replace_proceed(struct service *service);
+
+/* Whether the failed start of a process was a replacement; then that is logged, and tried again later. */
+bool replace_on_failed(struct service *service, const struct process *process, const char *reason);
+
+/* Whether a worker is being replaced, until it has gone. */
+bool replace_is_going_on(const struct service *service);
+
+/* resize.c: the number of workers.
+ *
+ * Sets it until the next call or reload; with min_workers and max_workers, it must be within and is where scaling goes on
+ * from. Stopped positions are filled. Returns 0, or a negative errno with a reason that the caller frees. */
+int service_scale(struct service *service, unsigned int n, char **ret_reason);
+int service_resize(struct service *service, unsigned int n, const char *why);
+
+/* upkeep.c: what is looked at once a second. */
+int upkeep_watch(struct service *service);
+void upkeep_warn_idle(const struct service *service, const struct config *config);
 
 /* reload.c: another generation takes over, or does not. */
 void reload_begin(struct service *service);
 void reload_on_ready(struct service *service, struct process *process);
 void reload_on_lost(struct service *service, struct process *process);
+void reload_dismiss_others(struct service *service, const struct generation *generation);
 void reload_fail(struct service *service, const char *format, ...) _printf_(2, 3);
 
 /* service-quarantine.c: what is refused by all workers. The control interface lifts and adds; -ENOENT for a number there

@@ -65,9 +65,19 @@ static char *format_restarts(const struct service *service, char *buffer, size_t
         return buffer;
 }
 
+/* Positions that an operator has emptied. */
+static char *format_stopped(const struct service *service, char *buffer, size_t size) {
+        unsigned int n = service_stopped(service);
+
+        *buffer = '\0';
+        if (n > 0)
+                (void) snprintf(buffer, size, ", %u stopped", n);
+        return buffer;
+}
+
 void status_format(const struct service *service, char *buffer, size_t size) {
         unsigned int in_quarantine = quarantine_count(&service->quarantine);
-        char restarts[96], quarantined[32] = "";
+        char restarts[96], stopped[32], quarantined[32] = "";
 
         if (in_quarantine > 0)
                 (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
@@ -75,8 +85,9 @@ void status_format(const struct service *service, char *buffer, size_t size) {
                 (void) snprintf(buffer, size, "Reload failed: %s", service->reload_failure);
         else
                 (void) snprintf(
-                        buffer, size, "%u/%u workers ready, %s, %" PRIu64 " requests/s%s%s",
+                        buffer, size, "%u/%u workers ready%s, %s, %" PRIu64 " requests/s%s%s",
                         workers_ready(service), service->current->n_workers,
+                        format_stopped(service, stopped, sizeof(stopped)),
                         format_restarts(service, restarts, sizeof(restarts)), service->rate, quarantined,
                         service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
 }
