@@ -137,6 +137,7 @@ int limits_prepare(struct service *service, const struct generation *generation,
 void limits_on_ready(struct service *service, const struct process *process);
 void limits_look(struct service *service); /* now and then */
 void limits_on_gone(struct service *service, struct process *process);
+
 /* replace.c: one worker for another. Both return -ENOENT for a number that there is not and -EAGAIN when it is not the
  * time.
  *

@@ -6,6 +6,7 @@ kept connection that is closed without an answer. An answer that says Connection
 connects again. Only the requests that ask for the crash may fail.
 """
 
+import contextlib
 import multiprocessing
 import statistics
 import time
@@ -60,34 +61,39 @@ def crash_one(muster, known):
     return answered - began
 
 
-def run(muster, crashes, period=1.0, kept=4, new=4):
-    """Runs the load and the crashes. Returns {"sent", "failures", "spans"}."""
+@contextlib.contextmanager
+def clients(muster, kept=4, new=4):
+    """The load, while the block lasts. Yields a dict that has "sent" and "failures" afterwards."""
     context = multiprocessing.get_context("fork")
-    stop, pipes, clients = context.Event(), [], []
+    stop, pipes, running, result = context.Event(), [], [], {}
     for number in range(kept + new):
         reading, writing = context.Pipe(duplex=False)
         pipes.append(reading)
-        clients.append(context.Process(target=ask, args=(muster.address(), number < kept, stop, writing)))
-    for client in clients:
+        running.append(context.Process(target=ask, args=(muster.address(), number < kept, stop, writing)))
+    for client in running:
         client.start()
-    known, spans = set(muster.worker_pids()), []
     try:
-        due = time.monotonic()
-        for _ in range(crashes):
-            due += period
-            stop.wait(max(0.0, due - time.monotonic()))
-            spans.append(crash_one(muster, known))
-        stop.wait(period)
+        yield result
     finally:
         stop.set()
         results = [pipe.recv() for pipe in pipes]
-        for client in clients:
+        for client in running:
             client.join()
-    return {
-        "sent": sum(sent for sent, _ in results),
-        "failures": [failure for _, failures in results for failure in failures],
-        "spans": spans,
-    }
+        result["sent"] = sum(sent for sent, _ in results)
+        result["failures"] = [failure for _, failures in results for failure in failures]
+
+
+def run(muster, crashes, period=1.0, kept=4, new=4):
+    """Runs the load and the crashes. Returns {"sent", "failures", "spans"}."""
+    known, spans = set(muster.worker_pids()), []
+    with clients(muster, kept, new) as result:
+        due = time.monotonic()
+        for _ in range(crashes):
+            due += period
+            time.sleep(max(0.0, due - time.monotonic()))
+            spans.append(crash_one(muster, known))
+        time.sleep(period)
+    return {**result, "spans": spans}
 
 
 def summary(result):
