@@ -89,7 +89,7 @@ def test_descriptors_do_not_pile_up(service, reloads):
     one, two = two_ports()
     muster = service({"http.listen": one, "worker.workers": 1})
     reload(muster)
-    wait_for(lambda: len(muster.workers()) == 1, "the old ones' end")
+    wait_for(lambda: len(muster.children()) == 2, "the old ones' end")
     before = len(os.listdir(f"/proc/{muster.pid}/fd"))
     for _ in range(reloads):
         for listen in (f"{one} {two}", one):
