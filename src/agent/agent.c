@@ -6,7 +6,8 @@
  * Because there is only one and it keeps the connections that others rely on, it does not die of a fault in
  * a callback: the callback is abandoned, an alert tells that a person must look, and the agent lives on.
  * What the callback had half done stays half done, so this has a limit: more than `fault_limit` faults
- * within a minute, and it leaves for the master to start a fresh one.
+ * within a minute, and it leaves for the master to start a fresh one. A callback that hangs is abandoned in the same
+ * way, when the master says so.
  */
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include "util/log-id.h"
 
 #define FAULT_WINDOW (60 * USEC_PER_SEC)
+#define EXACT        (100 * USEC_PER_MSEC) /* what a person wants to read */
 
 struct agent {
         struct child *child;
@@ -39,20 +41,39 @@ static void agent_leave(struct child *child, void *userdata) {
 
 static void log_fault(const struct slot *slot, const struct guard_context *context, int signal) {
         char pid[40], name[64], address[64], route[96], frames[2048], backtrace[2100];
+        char span[USEC_FORMAT_MAX], frame[80], silence[64] = "";
+        bool hung = guard_was_hung();
+        usec_t silent = slot->crash.when - slot->heartbeat;
         const char *const fields[] = {
-                LOG_FIELD_ID(LOG_ID_AGENT_FAULT), pid, name, address, route, backtrace, NULL
+                hung ? LOG_FIELD_ID(LOG_ID_HANG) : LOG_FIELD_ID(LOG_ID_AGENT_FAULT),
+                pid,
+                name,
+                address,
+                route,
+                backtrace,
+                hung ? silence : NULL,
+                NULL,
         };
 
+        (void) snprintf(silence, sizeof(silence), "MUSTER_SILENT_USEC=%" PRIu64, silent);
         (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", getpid());
         (void) snprintf(name, sizeof(name), "MUSTER_SIGNAL=SIG%s", sigabbrev_np(signal));
         (void) snprintf(address, sizeof(address), "MUSTER_ADDRESS=0x%" PRIx64, slot->crash.address);
         (void) snprintf(route, sizeof(route), "MUSTER_ROUTE=%s", context->route);
         (void) snprintf(backtrace, sizeof(backtrace), "MUSTER_BACKTRACE=%s",
                         slot_format_backtrace(slot, frames, sizeof(frames)));
-        (void) log_fields(
-                LOG_ALERT, 0, fields,
-                "SIG%s in a callback of the agent (%s): the callback was abandoned, the agent lives on",
-                sigabbrev_np(signal), context->route);
+        if (hung)
+                (void) log_fields(
+                        LOG_ALERT, 0, fields,
+                        "A callback of the agent (%s) hung: no sign of life for %s, code at %s; the callback was "
+                        "abandoned, the agent lives on",
+                        context->route, usec_format(silent - silent % EXACT, span, sizeof(span)),
+                        slot_format_address(slot, slot->crash.frames[0], frame, sizeof(frame)));
+        else
+                (void) log_fields(
+                        LOG_ALERT, 0, fields,
+                        "SIG%s in a callback of the agent (%s): the callback was abandoned, the agent lives on",
+                        sigabbrev_np(signal), context->route);
 }
 
 /* Whether this fault is one too many. */

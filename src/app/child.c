@@ -25,6 +25,7 @@
 
 #define CONFIG_SIZE_MAX  ((size_t) 1024 * 1024)
 #define HEARTBEAT_PERIOD USEC_PER_SEC
+#define HEARTBEATS       4U /* at least so many within hang_timeout */
 #define OVERRIDES_MAX    64
 
 /* What the orderly end may take beyond drain_timeout: the server cuts the last connections a second after it, then the
@@ -56,10 +57,11 @@ struct child {
         bool failed;
 };
 
-/* For the signal handler. */
+/* For the signal handlers. */
 static volatile int termination_fd = -1;
 
-static void on_termination(int signal) {
+/* Both when told to leave and when a hang is over whose place another has taken. */
+static void begin_termination(void) {
         uint64_t one = 1;
         int saved = errno;
 
@@ -67,6 +69,10 @@ static void on_termination(int signal) {
         if (termination_fd >= 0)
                 (void) !write(termination_fd, &one, sizeof(one));
         errno = saved;
+}
+
+static void on_termination(int signal) {
+        begin_termination();
 }
 
 static const char *role_name(enum muster_role role) {
@@ -175,12 +181,18 @@ static int set_up_guard(struct child *child, enum muster_role role) {
                 .core = config->worker.core,
                 .drain = agent || config->worker.drain,
                 .survive = agent,
+                .master = child->heritage.master,
+                .hung = agent ? NULL : begin_termination,
                 .deadline = usec_add(config->worker.drain_timeout, DEADLINE_EXTRA),
         };
         int r;
 
         r = guard_setup(&options);
         return r < 0 ? log_error(r, "Failed to set up the crash guard: %m") : 0;
+}
+
+static usec_t heartbeat_period(const struct child *child) {
+        return MIN(child->config->worker.hang_timeout / HEARTBEATS, HEARTBEAT_PERIOD);
 }
 
 static int dispatch_heartbeat(sd_event_source *source, uint64_t when, void *userdata) {
@@ -191,7 +203,7 @@ static int dispatch_heartbeat(sd_event_source *source, uint64_t when, void *user
         guard_reap();
         (void) log_flush(0);
         child->muster->event_changed = true;
-        (void) sd_event_source_set_time(source, usec_add(now, HEARTBEAT_PERIOD));
+        (void) sd_event_source_set_time(source, usec_add(now, heartbeat_period(child)));
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -327,7 +339,8 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
         if (r < 0)
                 return r;
         r = sd_event_add_time(child->muster->event, &child->heartbeat, CLOCK_MONOTONIC,
-                              usec_add(now_monotonic(), HEARTBEAT_PERIOD), 0, dispatch_heartbeat, child);
+                              usec_add(now_monotonic(), heartbeat_period(child)),
+                              heartbeat_period(child) / HEARTBEATS, dispatch_heartbeat, child);
         if (r < 0)
                 return log_error(r, "Failed to start the heartbeat: %m");
         *ret = TAKE_PTR(child);

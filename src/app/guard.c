@@ -20,6 +20,11 @@
  * the timer, the stack) is done by guard_setup(). Walking a damaged stack can fault in its turn; that fault
  * comes back to the handler, which then does without the frames.
  *
+ * A callback that hangs is ended in the same way: the master, which has heard no heartbeat for too long, sends SIGABRT
+ * with a mark that tells it from the application's abort(). The mark may find the process between two callbacks, if it
+ * was stopped for a while, or if it is muster or a library that hangs; then nothing is abandoned, and the record says
+ * where it was.
+ *
  * In a process that survives (the agent) the handlers are armed again. What the callback held stays held: if it was
  * in the middle of malloc() and other threads run, the heap stays locked, and the process hangs until it is
  * killed.
@@ -38,6 +43,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -63,7 +69,8 @@ static struct {
         pid_t thread;            /* the loop thread */
         struct frame *innermost; /* the loop thread's */
         atomic_uint faults;
-        sigjmp_buf recording; /* where a fault in the handler's own risky part goes back to */
+        volatile sig_atomic_t was_hung; /* the last one was a hang */
+        sigjmp_buf recording;           /* where a fault in the handler's own risky part goes back to */
         volatile sig_atomic_t is_recording;
         timer_t deadline;
         bool has_deadline;
@@ -268,6 +275,30 @@ void guard_start_deadline(void) {
                 guard.deadline_started = 1;
 }
 
+/* Whether the master says that this process hangs. */
+static bool is_hang(const siginfo_t *info) {
+        return info->si_signo == SIGABRT && info->si_code == SI_QUEUE && guard.options.master > 0 &&
+               info->si_pid == guard.options.master && info->si_value.sival_int == MESSAGE_SIGNAL_HANG;
+}
+
+/* The kernel has chosen another thread for it. */
+static void pass_on(siginfo_t *info) {
+        guard_arm();
+        (void) syscall(SYS_rt_tgsigqueueinfo, getpid(), guard.thread, info->si_signo, info);
+}
+
+/* No callback to abandon: it says where it is, and goes on. */
+static void on_hang_outside(const siginfo_t *info, const ucontext_t *context) {
+        record_fault(info, context, NULL, guard.thread);
+        if (guard.options.announce)
+                (void) channel_send_raw(guard.options.channel_fd, MESSAGE_SUICIDE);
+        record_frames(context);
+        guard.options.slot->crash.stage = CRASH_DRAINING;
+        guard_arm();
+        if (guard.options.hung)
+                guard.options.hung();
+}
+
 static void abandon(int signal, const siginfo_t *info) {
         guard.options.slot->crash.stage = CRASH_ABANDONED;
         if (!guard.options.core)
@@ -279,11 +310,21 @@ static void on_fatal_signal(int signal, siginfo_t *info, void *context) {
         pid_t thread = gettid();
         bool loop = thread == guard.thread;
         struct frame *frame = loop ? guard.innermost : NULL;
+        bool hang = is_hang(info);
         unsigned int earlier;
 
         if (loop && guard.is_recording)
                 siglongjmp(guard.recording, 1);
+        if (hang && !loop) {
+                pass_on(info);
+                return;
+        }
+        if (hang && !frame && (guard.options.survive || !guard_faulted())) {
+                on_hang_outside(info, context);
+                return;
+        }
 
+        guard.was_hung = hang;
         earlier = atomic_fetch_add(&guard.faults, 1);
         if (earlier > 0 && !guard.options.survive) {
                 guard.options.slot->crash.second_signal = signal;
@@ -384,6 +425,10 @@ int guard_run(const struct guard_context *context, guard_function_t function, vo
                 guard_arm();
         guard.innermost = frame.outer;
         return signal;
+}
+
+bool guard_was_hung(void) {
+        return guard.was_hung;
 }
 
 bool guard_faulted(void) {

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
@@ -14,11 +15,13 @@ struct guard_options {
         struct slot *slot;                        /* where the crash record goes; must outlive the guard */
         const struct quarantine_page *quarantine; /* gives requests their ids; NULL without a master */
         int channel_fd;                           /* SUICIDE is sent here; -1 for none */
-        bool announce;   /* send SUICIDE (a worker does; an agent, which lives on, does not) */
-        bool core;       /* leave a core dump by a forked child */
-        bool drain;      /* jump to the guard; otherwise every fault ends the process */
-        bool survive;    /* handlers are armed again after a fault (the agent) */
-        usec_t deadline; /* after a jump the process is killed past this span; 0 or NEVER for none */
+        bool announce;      /* send SUICIDE (a worker does; an agent, which lives on, does not) */
+        bool core;          /* leave a core dump by a forked child */
+        bool drain;         /* jump to the guard; otherwise every fault ends the process */
+        bool survive;       /* handlers are armed again after a fault (the agent) */
+        pid_t master;       /* whose marked SIGABRT says that the process hangs; 0 for none */
+        void (*hung)(void); /* by the handler, when that came while no callback ran; NULL for nothing */
+        usec_t deadline;    /* after a jump the process is killed past this span; 0 or NEVER for none */
 };
 
 /* What is being done, for the crash record. Plain pointers that the handler copies from. */
@@ -41,6 +44,9 @@ int guard_run(const struct guard_context *context, guard_function_t function, vo
 
 /* Whether a fault has happened in this process. */
 bool guard_faulted(void);
+
+/* Whether the last one was none, but the master's interruption of a callback that hung. */
+bool guard_was_hung(void);
 
 /* Starts the deadline without a fault: past it the process is killed. Async-signal-safe; once is enough. */
 void guard_start_deadline(void);

@@ -89,6 +89,17 @@ struct quarantine_request request_for_quarantine(const struct muster_request *re
         };
 }
 
+/* Whatever the handler had said is taken back. One that faulted would fault again; one that hung may have been unlucky. */
+static void answer_fault(struct muster_request *request, bool hung) {
+        request->faulted = true;
+        request_cancel_timers(request);
+        response_set_status(&request->response, hung ? 503 : 500);
+        if (hung)
+                response_set_retry(&request->response);
+        request->response.close = true;
+        request->state = REQUEST_ANSWERED;
+}
+
 int request_run(struct muster_request *request, muster_handler_t handler) {
         const struct quarantine_request view = request_for_quarantine(request);
         const struct guard_context context = { .route = request->route->label,
@@ -101,13 +112,8 @@ int request_run(struct muster_request *request, muster_handler_t handler) {
         memcpy(slot->route, request->route->label, sizeof(slot->route));
         signal = muster_process_run(request->muster, &context, call_handler, &call);
         slot->route[0] = '\0';
-        if (signal != 0) {
-                request->faulted = true;
-                request_cancel_timers(request);
-                response_set_status(&request->response, 500);
-                request->response.close = true;
-                request->state = REQUEST_ANSWERED;
-        }
+        if (signal != 0)
+                answer_fault(request, guard_was_hung());
         return signal;
 }
 

@@ -84,7 +84,8 @@ void request_reset(struct muster_request *request);
 struct quarantine_request request_for_quarantine(const struct muster_request *request);
 
 /* Runs a handler of the application for this request, under the guard with the request's route and target.
- * When it faults, the request is answered 500 with the end of the connection, whatever was said before.
+ * When it faults, the request is answered 500 with the end of the connection, whatever was said before; when it hangs,
+ * 503.
  * Returns 0 or the signal. */
 int request_run(struct muster_request *request, muster_handler_t handler);
 

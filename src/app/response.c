@@ -249,6 +249,15 @@ void response_set_status(struct response *response, unsigned int status) {
         response->bytes = status_text(status, &response->size);
 }
 
+/* Takes no memory, which may be what the application hung in. */
+void response_set_retry(struct response *response) {
+        static struct response_header retry = { .name = "Retry-After", .value = "1" };
+
+        response->headers = &retry;
+        response->headers_end = NULL;
+        response->headers_size = sizeof("Retry-After: 1\r\n") - 1;
+}
+
 /* ---- Files ---- */
 
 /* Records an open file as the answer. Takes the descriptor over, also when it fails. */

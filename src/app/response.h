@@ -43,3 +43,6 @@ void response_reset(struct response *response);
 
 /* Makes it the answer that says a status and nothing else, whatever was recorded before. */
 void response_set_status(struct response *response, unsigned int status);
+
+/* Tells the client to come again soon. Nothing can be added afterwards. */
+void response_set_retry(struct response *response);

@@ -21,6 +21,9 @@ enum message_type {
         _MESSAGE_TYPE_MAX,
 };
 
+/* The value of the SIGABRT (of SI_QUEUE) that the master sends to a child that hangs: "MSTR". */
+#define MESSAGE_SIGNAL_HANG 0x4d535452
+
 /* Who may send a type. */
 enum message_sender {
         SENDER_MASTER = 1 << 0,

@@ -5,7 +5,8 @@
  *
  * Where a signal has a usual cause, that cause is brought about: a pointer to nowhere, a stack that has no
  * end, a block freed twice. A raised signal would be too kind: it has no address, leaves the heap and the
- * stack in good order, and comes back. Signals without such a cause are raised.
+ * stack in good order, and comes back. Signals without such a cause are raised. And there is the callback that never
+ * comes back.
  *
  * Compilers, sanitizers and analysers are all out to stop code like this. So what they could see through
  * goes by way of volatile, every cause is a function of its own (its name is then in the backtrace), and the
@@ -102,6 +103,11 @@ CAUSE void cause_raise(int signal) {
         KEEP_FRAME();
 }
 
+__attribute__((__noreturn__)) CAUSE void cause_hang(int signal) {
+        for (;;)
+                (void) pause();
+}
+
 static const struct cause causes[] = {
         { "SEGV", cause_bad_pointer, SIGSEGV },
         { "STACK", cause_stack_overflow, SIGSEGV },
@@ -116,6 +122,7 @@ static const struct cause causes[] = {
         { "QUIT", cause_raise, SIGQUIT },
         { "PIPE", cause_raise, SIGPIPE },
         { "XCPU", cause_raise, SIGXCPU },
+        { "HANG", cause_hang, 0 },
         {},
 };
 
@@ -131,7 +138,7 @@ const struct cause *cause_find(const char *name) {
 }
 
 const char *cause_names(void) {
-        return "SEGV STACK BUS FPE ILL ABRT SYS TRAP KILL TERM QUIT PIPE XCPU";
+        return "SEGV STACK BUS FPE ILL ABRT SYS TRAP KILL TERM QUIT PIPE XCPU HANG";
 }
 
 void cause_now(const struct cause *cause) {
