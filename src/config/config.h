@@ -33,6 +33,7 @@ struct config {
                 char *module; /* NULL only before loading */
                 usec_t stop_timeout;
                 usec_t exit_idle; /* USEC_NEVER = off */
+                unsigned int quorum; /* workers */
         } muster;
 
         struct {
@@ -56,6 +57,7 @@ struct config {
                 uint64_t max_rss;          /* UINT64_MAX = off */
                 usec_t ready_timeout;
                 usec_t drain_timeout;
+                usec_t hang_timeout; /* may be USEC_NEVER */
                 usec_t kill_timeout;
                 bool drain;
                 bool core;

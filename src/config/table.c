@@ -75,6 +75,11 @@ const struct config_key config_table[] = {
           .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(muster.exit_idle),
           .help = "After this time without a request the service ends, the agent too; its socket starts it again "
                   "at the next connection. Only for sockets from systemd. infinity never ends it." },
+        { "muster", "quorum", CONFIG_UINT, .fallback = "1", .min = 0, .max = CONFIG_WORKERS_MAX,
+          .unit = "workers", .reloadable = true, FIELD(muster.quorum),
+          .help = "How many workers must be ready, and not hang, for the service to count as alive. With fewer, or an "
+                  "agent that hangs, systemd's watchdog is not fed, and after WatchdogSec= of the unit systemd restarts "
+                  "the service. Never more are asked for than there should be; 0 asks for none." },
 
         { "http", "listen", CONFIG_LIST, .fallback = "127.0.0.1:8080", .min = 1, .max = 64,
           .check = check_listen, .reloadable = true, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
@@ -145,9 +150,16 @@ const struct config_key config_table[] = {
           .reloadable = true, FIELD(worker.drain_timeout),
           .help = "How long a worker that ends, or has crashed, may take to answer the requests it had "
                   "accepted." },
+        { "worker", "hang_timeout", CONFIG_DURATION, .fallback = "30s", .min = SEC, .max = DAY,
+          .word = "infinity", .word_value = USEC_NEVER, .reloadable = true, FIELD(worker.hang_timeout),
+          .help = "How long a callback of the application may keep a worker or the agent from everything else. Past it "
+                  "the process hangs: the callback is interrupted, the request it served is answered with 503, and the "
+                  "worker answers its other requests and is replaced, while the agent lives on. infinity lets callbacks "
+                  "take as long as they like; so does whoever looks at a process with a debugger." },
         { "worker", "kill_timeout", CONFIG_DURATION, .fallback = "5s", .min = 10 * MSEC, .max = 10 * MINUTE,
           .reloadable = true, FIELD(worker.kill_timeout),
-          .help = "How long a process that was told to end may outlive its time before SIGKILL." },
+          .help = "How long a process that was told to end may outlive its time, or one that hangs may stay silent "
+                  "after it was interrupted, before SIGKILL." },
         { "worker", "drain", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(worker.drain),
           .help = "Whether a worker that crashed in the application's code answers the other requests that "
                   "it had accepted before it ends." },

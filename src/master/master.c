@@ -145,6 +145,7 @@ static int set_up(struct service *service) {
         r = r < 0 ? r : upkeep_watch(service);
         if (r >= 0)
                 upkeep_warn_idle(service, service->current->config);
+        r = r < 0 ? r : watchdog_start(service);
         return r;
 }
 
@@ -158,6 +159,7 @@ static void service_deinit(struct service *service) {
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->status_timer);
         sd_event_source_disable_unref(service->quarantine_timer);
+        sd_event_source_disable_unref(service->watch_timer);
         for (size_t i = 0; i < ELEMENTSOF(service->stop_signals); i++)
                 sd_event_source_disable_unref(service->stop_signals[i]);
         sd_event_source_disable_unref(service->hangup);

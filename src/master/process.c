@@ -255,6 +255,7 @@ int process_spawn(struct process **ret, const struct process_options *options) {
                 .started = now_monotonic(),
                 .ready_timeout = options->ready_timeout,
                 .leave_timeout = options->leave_timeout,
+                .hang_timeout = options->hang_timeout,
                 .kill_timeout = options->kill_timeout,
                 .events = options->events,
                 .event = options->event,
@@ -310,6 +311,21 @@ void process_leave(struct process *process, enum message_type type) {
         (void) process_send(process, type);
         if (process->state != PROCESS_LEAVING)
                 begin_leaving(process);
+}
+
+/* The mark tells the handler that this is not the application's own abort(). */
+void process_interrupt(struct process *process) {
+        siginfo_t info = { .si_signo = SIGABRT, .si_code = SI_QUEUE };
+
+        /* Not in the initializer: they are in different members of a union there. */
+        info.si_pid = getpid();
+        info.si_uid = getuid();
+        info.si_value.sival_int = MESSAGE_SIGNAL_HANG;
+        process->silent = process->pulse.hung;
+        if (process->exit_source)
+                (void) sd_event_source_send_child_signal(process->exit_source, SIGABRT, &info, 0);
+        if (process->role == PROCESS_WORKER)
+                process_lost(process);
 }
 
 void process_kill(struct process *process, int signal) {

@@ -13,6 +13,7 @@
 #include "master/cgroup.h"
 #include "master/load.h"
 #include "master/usage.h"
+#include "master/watch.h"
 #include "util/list.h"
 #include "util/time.h"
 
@@ -72,7 +73,10 @@ struct process {
 
         usec_t ready_timeout;
         usec_t leave_timeout;
+        usec_t hang_timeout;
         usec_t kill_timeout;
+        struct pulse pulse;
+        usec_t silent; /* for how long, when it was interrupted because it hung; 0: it was not */
         struct process_events events;
         sd_event *event; /* not owned */
         struct channel *channel;
@@ -91,6 +95,7 @@ struct process_options {
         int cgroup_procs_fd;             /* by which it enters that, or -1; not owned */
         usec_t ready_timeout;            /* from the start to READY */
         usec_t leave_timeout;            /* from the moment it begins to leave to its end */
+        usec_t hang_timeout;             /* without a heartbeat it hangs */
         usec_t kill_timeout;             /* from SIGABRT to SIGKILL */
         struct process_events events;
 };
@@ -105,6 +110,9 @@ int process_send(struct process *process, enum message_type type);
 
 /* Asks it to leave, by MESSAGE_DRAIN or MESSAGE_STOP; it is killed past its leave_timeout. */
 void process_leave(struct process *process, enum message_type type);
+
+/* It hangs: its crash handler is told to say where, and to abandon the callback. A worker is lost with it. */
+void process_interrupt(struct process *process);
 
 /* Sends a signal to a process that has not ended. */
 void process_kill(struct process *process, int signal);

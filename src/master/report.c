@@ -19,7 +19,8 @@ struct report_fields {
         char role[32], worker[40], pid[40], signal[40], address[48], route[SCOREBOARD_ROUTE_SIZE + 16];
         char target[300], frames[4096], backtrace[4120], generation[48], core[40];
         char memory_peak[48], memory_max[48];
-        const char *list[16];
+        char silent[56];
+        const char *list[17];
 };
 
 static const char *signal_name(int signal, char *buffer, size_t size) {
@@ -70,6 +71,11 @@ static void make_fields(struct report_fields *fields, const char *id, const stru
         if (crash && crash->core_pid > 0) {
                 (void) snprintf(fields->core, sizeof(fields->core), "MUSTER_CORE_PID=%d", crash->core_pid);
                 fields->list[n++] = fields->core;
+        }
+        if (process->silent > 0) {
+                (void) snprintf(fields->silent, sizeof(fields->silent), "MUSTER_SILENT_USEC=%" PRIu64,
+                                process->silent);
+                fields->list[n++] = fields->silent;
         }
         fields->list[n] = NULL;
 }
@@ -138,11 +144,45 @@ static const char *consequence(const struct crash_record *crash) {
         return "";
 }
 
+/* Whether the fault was the master's doing: the mark of process_interrupt(). */
+static bool was_interrupted(const struct process *process, const struct crash_record *crash) {
+        return process->silent > 0 && crash->stage != CRASH_NONE && crash->signal == SIGABRT &&
+               crash->code == SI_QUEUE;
+}
+
+void report_hang(const struct process *process, const struct slot *slot, const char *end) {
+        const struct crash_record *crash = was_interrupted(process, &slot->crash) ? &slot->crash : NULL;
+        const char *route = crash ? crash->route : slot->route;
+        char name[32], span[USEC_FORMAT_MAX], frame[80] = "";
+        struct report_fields *fields;
+
+        fields = malloc(sizeof(*fields));
+        if (!fields) {
+                log_oom();
+                return;
+        }
+        make_fields(fields, LOG_FIELD_ID(LOG_ID_HANG), process, slot, crash, SIGABRT);
+        if (crash && crash->n_frames > 0)
+                (void) slot_format_address(slot, crash->frames[0], frame, sizeof(frame));
+        (void) log_fields(
+                LOG_CRIT, 0, fields->list, "The %s (pid %d) hung: no sign of life for %s%s%.64s%s%s; %s",
+                process_name(process, name, sizeof(name)), process->pid,
+                usec_format(process->silent - process->silent % (100 * USEC_PER_MSEC), span, sizeof(span)),
+                route[0] ? " in " : "", route, frame[0] ? ", code at " : "", frame, end);
+        free(fields);
+}
+
 void report_crash(const struct process *process, const struct slot *slot) {
         const struct crash_record *crash = &slot->crash;
         struct report_fields *fields;
         char name[32], signal[24], address[40] = "", where[80] = "", frame[80] = "";
 
+        if (was_interrupted(process, crash)) {
+                report_hang(process, slot,
+                            crash->stage == CRASH_DRAINING ? "it answers what it can and ends"
+                                                           : "it ended at once");
+                return;
+        }
         fields = malloc(sizeof(*fields));
         if (!fields) {
                 log_oom();
@@ -212,7 +252,9 @@ void report_end(const struct process *process, const struct slot *slot, const si
                         log_warning(0, "The %s (pid %d) had not finished draining in time and was killed",
                                     process_name(process, name, sizeof(name)), process->pid);
         } else if (status->si_code != CLD_EXITED) {
-                if (!process->killed)
+                if (process->silent > 0 && status->si_status == SIGABRT)
+                        report_hang(process, slot, "SIGABRT ended it");
+                else if (!process->killed)
                         report_signal(process, slot, status->si_status);
         } else if (!process->failure &&
                    (status->si_status != 0 || !(process->asked || process->said_leaving)))

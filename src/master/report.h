@@ -6,9 +6,12 @@
 #include "ipc/scoreboard.h"
 #include "master/process.h"
 
-/* Logs the crash that the record in a slot tells of: one entry with all its fields. `slot` must come from
+/* Logs the crash or the hang that the record in a slot tells of: one entry with all its fields. `slot` must come from
  * scoreboard_read(). */
 void report_crash(const struct process *process, const struct slot *slot);
+
+/* Logs that a process hung, and `end`: what became of it. */
+void report_hang(const struct process *process, const struct slot *slot, const char *end);
 
 /* Logs how a process ended, unless that was in good order: killed by a signal that no handler caught, an
  * exit status, a drain that did not end by itself. */

@@ -95,6 +95,7 @@ int service_spawn(struct position *position, const struct generation *generation
                 .heritage = &heritage,
                 .ready_timeout = config->worker.ready_timeout,
                 .leave_timeout = usec_add(config->worker.drain_timeout, config->worker.kill_timeout),
+                .hang_timeout = config->worker.hang_timeout,
                 .kill_timeout = config->worker.kill_timeout,
                 .events = events,
         };
@@ -301,6 +302,7 @@ static void on_ready(struct process *process, void *userdata) {
 
         limits_on_ready(service, process);
         control_process_changed(service, process);
+        watchdog_look(service);
         if (service_is_stopping(service))
                 return;
         usage_update_rss(&process->usage, process->pid); /* what a fresh one takes */
@@ -346,8 +348,7 @@ static void on_lost(struct process *process, void *userdata) {
                 status_running(service);
 }
 
-/* The slot as it can be believed; an empty one where it can't. */
-static void read_slot(struct service *service, const struct process *process, struct slot *ret) {
+void service_read_slot(const struct service *service, const struct process *process, struct slot *ret) {
         if (scoreboard_read(&service->scoreboard, process->slot, ret) < 0 || ret->pid != process->pid)
                 *ret = (struct slot){};
 }
@@ -373,7 +374,7 @@ static void on_crashed(struct process *process, void *userdata) {
         struct service *service = userdata;
         struct slot slot;
 
-        read_slot(service, process, &slot);
+        service_read_slot(service, process, &slot);
         if (slot.crash.stage > CRASH_UNWOUND)
                 report_once(service, process, &slot);
 }
@@ -411,7 +412,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         struct service *service = userdata;
         struct slot slot;
 
-        read_slot(service, process, &slot);
+        service_read_slot(service, process, &slot);
         limits_on_gone(service, process);
         report_once(service, process, &slot);
         if (!process->reported && !process->killed && status->si_code != CLD_EXITED)

@@ -14,6 +14,7 @@
 #include "master/sockets.h"
 #include "master/state.h"
 #include "master/master.h"
+#include "master/watch.h"
 
 /* The state of the master, shared by the files of this folder and by nobody else. */
 
@@ -89,6 +90,8 @@ struct service {
         usec_t round_at;     /* the last round of upkeep.c */
         usec_t active_at;    /* the last one that saw any request or connection */
         uint64_t large_told; /* the generation of which it was said that max_rss is too small */
+        struct watch watch;
+        sd_event_source *watch_timer;
 
         bool hurried; /* told to stop twice */
         sd_event_source *stop_timer;
@@ -122,6 +125,8 @@ void service_start_wanted(struct service *service);
 
 /* How many positions of those wanted an operator has emptied. */
 unsigned int service_stopped(const struct service *service);
+/* The slot as it can be believed; an empty one where it can't. */
+void service_read_slot(const struct service *service, const struct process *process, struct slot *ret);
 
 /* Cancels every start that is waiting for its time. */
 void service_cancel_starts(struct service *service);
@@ -200,6 +205,10 @@ void status_format(const struct service *service, char *buffer, size_t size);
 
 /* How many requests the processes of this master have answered. */
 uint64_t status_requests(const struct service *service);
+
+/* watchdog.c: who hangs, and what systemd's watchdog hears. */
+int watchdog_start(struct service *service);
+void watchdog_look(struct service *service);
 
 /* reap.c: descendants that are not children of ours by birth. */
 int reap_watch(struct service *service);

@@ -81,7 +81,9 @@ void status_format(const struct service *service, char *buffer, size_t size) {
 
         if (in_quarantine > 0)
                 (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
-        if (service->reload_failure)
+        if (watch_withheld(&service->watch))
+                (void) snprintf(buffer, size, "Watchdog not fed: %s", watch_withheld(&service->watch));
+        else if (service->reload_failure)
                 (void) snprintf(buffer, size, "Reload failed: %s", service->reload_failure);
         else
                 (void) snprintf(
@@ -147,9 +149,6 @@ static int dispatch_status(sd_event_source *source, uint64_t when, void *userdat
 int status_watch(struct service *service) {
         int r;
 
-        r = sd_event_set_watchdog(service->event, true);
-        if (r < 0)
-                return log_error(r, "Failed to set up the watchdog: %m");
         r = sd_event_add_time(service->event, &service->status_timer, CLOCK_MONOTONIC,
                               usec_add(now_monotonic(), STATUS_PERIOD), USEC_PER_SEC / 2, dispatch_status,
                               service);
