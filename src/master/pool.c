@@ -6,8 +6,13 @@
  * A worker that is lost is replaced at once, `limit` times within `interval`. Whoever loses more than that
  * has a problem that restarting does not solve, and restarting it as fast as the machine can would hurt the
  * workers that still serve. So past the budget each start waits, twice as long as the one before up to half
- * a minute; after half a minute of health it begins anew, and is immediate again when the budget has room.
- * It never gives up: a service that systemd has given up on would take its socket down with it.
+ * a minute. It never gives up: a service that systemd has given up on would take its socket down with it.
+ *
+ * Two things end the waiting, and they are not the same. When the budget has room again a restart is immediate:
+ * losses that keep within it are what it is there for, and nobody who crashes the service now and then can make it
+ * slower for that. But the length of the waits is forgotten only after half a minute of health, in which a process
+ * that was restarted has been ready and none was lost. A storm that outlasts `interval`, so that the budget
+ * has room for another burst, goes on where it was; and that a start takes long is not taken for health.
  */
 
 #include <errno.h>
@@ -42,12 +47,16 @@ static void remember(struct pool_budget *budget, usec_t when) {
                 budget->n_history++;
 }
 
+static bool is_healthy(const struct pool_budget *budget, usec_t now) {
+        return now >= usec_add(budget->well, POOL_HEALTHY);
+}
+
 /* The next wait. Losses during a wait join it: many workers that fail together come back together, and count
  * as one failure. */
 static usec_t back_off(struct pool_budget *budget, usec_t now) {
         if (now < budget->allowed)
                 return budget->allowed;
-        if (budget->backoff == 0 || now >= usec_add(budget->allowed, POOL_HEALTHY))
+        if (budget->backoff == 0)
                 budget->backoff = POOL_BACKOFF_MIN;
         else
                 budget->backoff = MIN(budget->backoff * 2, POOL_BACKOFF_MAX);
@@ -57,13 +66,19 @@ static usec_t back_off(struct pool_budget *budget, usec_t now) {
 usec_t pool_budget_spend(struct pool_budget *budget, usec_t now, bool *ret_over) {
         usec_t when = now;
 
+        if (is_healthy(budget, now))
+                budget->backoff = 0;
         *ret_over = is_spent(budget, now);
         if (*ret_over)
                 budget->allowed = when = back_off(budget, now);
-        else
-                budget->backoff = 0;
+        budget->well = USEC_NEVER;
         remember(budget, when);
         return when;
+}
+
+void pool_budget_ready(struct pool_budget *budget, usec_t now) {
+        if (budget->well == USEC_NEVER)
+                budget->well = now;
 }
 
 unsigned int pool_budget_left(const struct pool_budget *budget, usec_t now) {

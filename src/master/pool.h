@@ -19,8 +19,9 @@ struct pool_budget {
         usec_t *history;    /* of the last `limit` restarts, a ring */
         size_t next;
         size_t n_history;
-        usec_t backoff; /* the last wait, 0: within the budget */
+        usec_t backoff; /* the last wait, 0: none since all was well */
         usec_t allowed; /* no restart before this */
+        usec_t well; /* since then a restarted process has been ready and none was lost; USEC_NEVER: not yet */
 };
 
 int pool_budget_init(struct pool_budget *budget, unsigned int limit, usec_t interval);
@@ -29,6 +30,9 @@ void pool_budget_deinit(struct pool_budget *budget);
 /* A process was lost at `now`: when may the replacement start? `now` itself within the budget; later once it
  * is spent. *ret_over tells that it is. Times must not go backwards. */
 usec_t pool_budget_spend(struct pool_budget *budget, usec_t now, bool *ret_over);
+
+/* A process that was started has become ready at `now`. */
+void pool_budget_ready(struct pool_budget *budget, usec_t now);
 
 /* How many restarts are left of the budget at `now`. */
 unsigned int pool_budget_left(const struct pool_budget *budget, usec_t now);

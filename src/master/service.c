@@ -306,6 +306,7 @@ static void on_ready(struct process *process, void *userdata) {
         if (service_is_stopping(service))
                 return;
         usage_update_rss(&process->usage, process->pid); /* what a fresh one takes */
+        pool_budget_ready(&service->budget[process->role], now_monotonic());
         if (service->phase == PHASE_AGENT) {
                 start_workers(service);
                 return;
