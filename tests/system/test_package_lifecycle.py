@@ -171,7 +171,8 @@ def test_reload_does_not_disturb_the_service(hello):
 @pytest.mark.parametrize("text, said", [
     ("[muster]\nmodule = hello\n[worker]\nwrokers = 2\n", "wrokers"),
     ("[muster]\nmodule = nosuchthing\n", "nosuchthing"),
-], ids=["a misspelt key", "a module that is not there"])
+    ("[muster]\nmodule = faults\n[app]\nstart = fail\n", "start = fail, so it does"),
+], ids=["a misspelt key", "a module that is not there", "a worker_start that fails"])
 def test_a_failing_start_says_why_and_keeps_the_socket(installed, text, said):
     installed.write("/etc/muster/hello.conf", text)
 
