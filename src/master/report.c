@@ -246,15 +246,15 @@ void report_end(const struct process *process, const struct slot *slot, const si
                 report_oom_below(process);
         if (process->reported)
                 report_drain_end(process, slot, status);
+        else if (process->silent > 0 && status->si_code != CLD_EXITED)
+                report_hang(process, slot, process->killed ? "it was killed" : "SIGABRT ended it");
         else if (status->si_code != CLD_EXITED && status->si_status == SIGKILL &&
                  slot->state == SLOT_DRAINING) {
                 if (!process->killed)
                         log_warning(0, "The %s (pid %d) had not finished draining in time and was killed",
                                     process_name(process, name, sizeof(name)), process->pid);
         } else if (status->si_code != CLD_EXITED) {
-                if (process->silent > 0 && status->si_status == SIGABRT)
-                        report_hang(process, slot, "SIGABRT ended it");
-                else if (!process->killed)
+                if (!process->killed)
                         report_signal(process, slot, status->si_status);
         } else if (!process->failure &&
                    (status->si_status != 0 || !(process->asked || process->said_leaving)))

@@ -84,9 +84,11 @@ static void listen_to(struct service *service, struct process *process, usec_t n
                 kill_deaf(service, process);
                 break;
         case PULSE_BACK:
-                if (process->role == PROCESS_AGENT)
-                        log_notice("The %s (pid %d), which hung, is back",
-                                   process_name(process, name, sizeof(name)), process->pid);
+                if (process->role == PROCESS_WORKER)
+                        break;
+                process->silent = 0;
+                log_notice("The %s (pid %d), which hung, is back", process_name(process, name, sizeof(name)),
+                           process->pid);
                 break;
         case PULSE_GOOD:
                 break;
