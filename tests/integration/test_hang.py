@@ -12,8 +12,10 @@ from client import SLOW, SOON
 from hangs import HANG_TIMEOUT, QUICK, SLACK, hung
 from muster import alive, wait_for
 
+
 def in_time(began):
-    assert HANG_TIMEOUT - 0.1 <= time.monotonic() - began <= HANG_TIMEOUT + 1 + SLACK
+    """The last beat was up to a quarter of hang_timeout before the hang, and a little more."""
+    assert HANG_TIMEOUT * 0.6 <= time.monotonic() - began <= HANG_TIMEOUT + 1 + SLACK
 
 
 def test_one_worker_of_four_that_hangs_costs_its_request_and_no_other(service):
