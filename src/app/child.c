@@ -19,14 +19,13 @@
 #include <unistd.h>
 
 #include "app/child.h"
+#include "app/heartbeat.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
 
-#define CONFIG_SIZE_MAX  ((size_t) 1024 * 1024)
-#define HEARTBEAT_PERIOD USEC_PER_SEC
-#define HEARTBEATS       4U /* at least so many within hang_timeout */
-#define OVERRIDES_MAX    64
+#define CONFIG_SIZE_MAX ((size_t) 1024 * 1024)
+#define OVERRIDES_MAX   64
 
 /* What the orderly end may take beyond drain_timeout: the server cuts the last connections a second after it, then the
  * application's stop function is called. */
@@ -191,22 +190,6 @@ static int set_up_guard(struct child *child, enum muster_role role) {
         return r < 0 ? log_error(r, "Failed to set up the crash guard: %m") : 0;
 }
 
-static usec_t heartbeat_period(const struct child *child) {
-        return MIN(child->config->worker.hang_timeout / HEARTBEATS, HEARTBEAT_PERIOD);
-}
-
-static int dispatch_heartbeat(sd_event_source *source, uint64_t when, void *userdata) {
-        struct child *child = userdata;
-        usec_t now = now_monotonic();
-
-        child->muster->slot->heartbeat = now;
-        guard_reap();
-        (void) log_flush(0);
-        child->muster->event_changed = true;
-        (void) sd_event_source_set_time(source, usec_add(now, heartbeat_period(child)));
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 static int dispatch_termination(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct child *child = userdata;
         uint64_t count;
@@ -338,9 +321,7 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
         r = set_up_channel(child);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(child->muster->event, &child->heartbeat, CLOCK_MONOTONIC,
-                              usec_add(now_monotonic(), heartbeat_period(child)),
-                              heartbeat_period(child) / HEARTBEATS, dispatch_heartbeat, child);
+        r = heartbeat_start(child->muster, &child->heartbeat);
         if (r < 0)
                 return log_error(r, "Failed to start the heartbeat: %m");
         *ret = TAKE_PTR(child);

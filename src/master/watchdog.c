@@ -60,9 +60,11 @@ static void kill_deaf(struct service *service, struct process *process) {
         if (process->reported)
                 log_warning(0, "The %s (pid %d) hung again while it drained; %s",
                             process_name(process, name, sizeof(name)), process->pid, end);
-        else
+        else {
+                process->reported = true;
+                state_crashed(&service->state);
                 report_hang(process, &slot, end);
-        process->reported = true;
+        }
         process_kill(process, SIGKILL);
 }
 
