@@ -173,23 +173,23 @@ static bool enable_memory(int directory) {
         return r >= 0;
 }
 
+static int is_own_name(const struct dirent *entry) {
+        return cgroup_is_name(entry->d_name);
+}
+
 /* What a master that was killed has left, where nobody else has removed it. Somebody may still be in one. */
 static void remove_leftovers(int directory) {
-        DIR *entries;
-        int fd;
+        struct dirent **entries;
+        int n;
 
-        fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
+        n = scandirat(directory, ".", &entries, is_own_name, NULL);
+        if (n < 0)
                 return;
-        entries = fdopendir(fd);
-        if (!entries) {
-                fd_close(fd);
-                return;
+        for (int i = 0; i < n; i++) {
+                (void) unlinkat(directory, entries[i]->d_name, AT_REMOVEDIR);
+                free(entries[i]);
         }
-        for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
-                if (cgroup_is_name(entry->d_name))
-                        (void) unlinkat(directory, entry->d_name, AT_REMOVEDIR);
-        (void) closedir(entries);
+        free((void *) entries);
 }
 
 int cgroup_open(struct cgroup *cgroup, const char *root) {
