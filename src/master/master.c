@@ -123,6 +123,7 @@ static int open_sockets(struct service *service) {
                 return r;
         }
         state_open(&service->state, TAKE_FD(state_fd));
+        service_quarantine_take_kept(service);
         state_started(&service->state);
         return 0;
 }

@@ -97,8 +97,17 @@ static void set_timer(struct service *service) {
                 log_error(r, "Failed to wait for the end of a quarantine: %m");
 }
 
+/* For the next master; the crashes that have led to nothing yet, too. */
+static void keep(struct service *service) {
+        struct quarantine_state state;
+
+        quarantine_save(&service->quarantine, &state);
+        state_keep_quarantine(&service->state, &state, sizeof(state));
+}
+
 /* Something has changed. */
 static void update(struct service *service) {
+        keep(service);
         quarantine_publish(&service->quarantine, page_of(service));
         set_timer(service);
         if (service->phase == PHASE_RUNNING && !service->next)
@@ -152,8 +161,10 @@ void service_quarantine_crashed(struct service *service, const struct slot *slot
         };
 
         entry = quarantine_crashed(&service->quarantine, &crash, now_monotonic());
-        if (!entry)
+        if (!entry) {
+                keep(service);
                 return;
+        }
         update(service);
         log_begin(service, entry, record->route);
 }
@@ -226,6 +237,21 @@ int service_quarantine_restore(struct service *service, const void *bytes, size_
         memcpy(page_of(service)->key, service->quarantine.key, sizeof(service->quarantine.key));
         service_quarantine_configure(service);
         return 0;
+}
+
+void service_quarantine_take_kept(struct service *service) {
+        const struct state *state = &service->state;
+        unsigned int n;
+        int r;
+
+        if (!state->quarantine)
+                return;
+        r = service_quarantine_restore(service, state->quarantine, state->quarantine_size);
+        n = quarantine_count(&service->quarantine);
+        if (r < 0)
+                log_warning(r, "The quarantine that was kept is no good, ignoring: %m");
+        else if (n > 0)
+                log_info("Still in quarantine: %u", n);
 }
 
 uint64_t service_quarantine_refused(const struct service *service) {

@@ -236,6 +236,8 @@ void state_resume(struct state *state, uint64_t requests) {
 void state_keep_quarantine(struct state *state, const void *bytes, size_t size) {
         void *copy;
 
+        if (!state->memory)
+                return;
         copy = malloc(MAX(size, 1U));
         if (!copy) {
                 log_oom();

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 
 import pytest
 
@@ -98,6 +99,59 @@ def test_without_sockets_from_systemd_it_binds_its_own(start, used):
     muster = start({"worker.workers": 1, "http.listen": f"127.0.0.1:{free_port()}"}, sockets=[used], names="muster-state").ready()
     assert totals(muster)[:3] == (1, 1, 1)
     assert muster.log.matching("Listening on 127.0.0.1")
+
+
+def crash(muster):
+    with muster.client() as client:
+        return client.get("/items/7/crash")
+
+
+def test_the_quarantine_holds_under_the_next_master(service, sock):
+    """What has led to it so far counts too: a crash under each of two masters, and the third refuses."""
+    config = {"worker.workers": 1, "restart.quarantine_after": 2}
+    first = service(config, sockets=[sock])
+    assert crash(first).status == 500
+    state = kept(first)
+    first.stop()
+
+    second = service(config, sockets=[sock, state], names=NAMES)
+    assert crash(second).status == 500
+    second.log.wait_for("In quarantine for")
+    second.kill(signal.SIGKILL)
+    second.wait()
+    second.nothing_left()
+
+    third = service(config, sockets=[sock, state], names=NAMES)
+    assert third.log.matching("Still in quarantine: 1")
+    (worker,) = third.worker_pids()
+    response = crash(third)
+    assert response.status == 503
+    assert int(response["Retry-After"]) > 0
+    assert third.worker_pids() == [worker]
+    os.close(state)
+
+
+def spoil_quarantine(state):
+    """A record of that type (2) that the quarantine has not written, in a bank that is whole: as another version of
+    muster might have left it."""
+    with mmap.mmap(state, 0) as memory:
+        old = bytes(memory)
+        content = old[40:40 + struct.unpack_from("<Q", old, 32)[0]]
+        totals = content[:8 + struct.unpack_from("<I", content, 4)[0]]
+        content = totals + struct.pack("<II", 2, 8) + b"whatever"
+        sequence = 1000
+        checksum = 0xCBF29CE484222325
+        for byte in struct.pack("<QQ", sequence, len(content)) + content:
+            checksum = (checksum ^ byte) * 0x100000001B3 % (1 << 64)
+        memory[16:40 + len(content)] = struct.pack("<QQQ", sequence, checksum, len(content)) + content
+
+
+def test_a_quarantine_that_is_no_good_costs_only_itself(service, sock, used):
+    spoil_quarantine(used)
+    muster = service({"worker.workers": 1}, sockets=[sock, used], names=NAMES)
+    assert muster.log.matching("The quarantine that was kept is no good, ignoring")
+    assert totals(muster)[0] == 1
+    assert muster.get("/").status == 200
 
 
 def test_no_child_has_it(service, sock, used):

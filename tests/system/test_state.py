@@ -68,6 +68,21 @@ def test_totals_outlive_a_master_that_is_killed(faults):
         assert totals(faults)[3] >= REQUESTS
 
 
+def test_the_quarantine_outlives_a_restart_and_a_master_that_is_killed(faults):
+    url = f"{FAULTS_URL}/items/7/crash"
+    wait_until(lambda: faults.http(url)[0] == 503, "the request is in quarantine")
+
+    faults.systemctl("restart", FAULTS)
+    ready(faults)
+    assert faults.http(url)[0] == 503
+
+    faults.run("kill", "-KILL", str(faults.main_pid(FAULTS)))
+    wait_until(lambda: faults.show(FAULTS, "NRestarts") == "1", "the master is back")
+    ready(faults)
+    assert faults.http(url)[0] == 503
+    assert "0 restarts (3 since" in faults.show(FAULTS, "StatusText")
+
+
 def test_a_stop_does_not_end_the_counting_where_systemd_is_told_so(faults):
     if int(re.search(r"systemd (\d+)", faults.systemctl("--version"))[1]) < 254:
         pytest.skip("systemd does not know FileDescriptorStorePreserve=")
