@@ -132,19 +132,13 @@ static uint64_t resident_size(pid_t pid) {
         return parse_uint64(start + 1, &pages) < 0 ? 0 : pages * (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
-/* What its slot says, as far as it can be believed. */
-static void read_slot(const struct service *service, const struct process *process, struct slot *ret) {
-        if (scoreboard_read(&service->scoreboard, process->slot, ret) < 0 || ret->pid != process->pid)
-                *ret = (struct slot){};
-}
-
 static int append_process(sd_bus_message *reply, const struct service *service,
                           const struct process *process, const struct slot *slot) {
         return sd_bus_message_append(
                 reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t", (uint64_t) process->pid, "State",
                 "s", control_state_name(service, process), "Generation", "t", process->generation,
                 "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec", "t", slot->busy,
-                "BusyPercent", "d", (double) process->load.permille / 10, "Rss", "t",
+                "BusyPercent", "d", (double) process->usage.business / 10, "Rss", "t",
                 resident_size(process->pid), "Faults", "t", (uint64_t) slot->crash.count, "Route", "s",
                 slot->route);
 }
@@ -154,7 +148,7 @@ static int append_worker(sd_bus_message *reply, const struct service *service,
         struct slot slot;
         int r;
 
-        read_slot(service, process, &slot);
+        service_read_slot(service, process, &slot);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Worker", "t", (uint64_t) process->number);
         r = r < 0 ? r : append_process(reply, service, process, &slot);
@@ -230,7 +224,7 @@ int control_get_agent(sd_bus *bus, const char *path, const char *interface, cons
         int r;
 
         if (agent)
-                read_slot(service, agent, &slot);
+                service_read_slot(service, agent, &slot);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
                 r = agent ? append_process(reply, service, agent, &slot)

@@ -11,7 +11,6 @@
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
 #include "master/cgroup.h"
-#include "master/load.h"
 #include "master/usage.h"
 #include "master/watch.h"
 #include "util/list.h"
@@ -52,7 +51,6 @@ struct process {
         uint64_t generation;
         pid_t pid;
         usec_t started;
-        struct load load;
         bool was_ready;
         bool said_leaving; /* it told us itself that it goes, in order */
         bool asked;        /* to leave, by us */

@@ -121,17 +121,6 @@ void status_reloading(struct service *service) {
         (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", now_monotonic());
 }
 
-/* Over the same period. */
-static void measure_loads(struct service *service) {
-        usec_t now = now_monotonic();
-
-        LIST_FOREACH(node, &service->processes) {
-                struct process *process = container_of(node, struct process, node);
-
-                load_look(&process->load, scoreboard_slot(&service->scoreboard, process->slot)->busy, now);
-        }
-}
-
 static int dispatch_status(sd_event_source *source, uint64_t when, void *userdata) {
         struct service *service = userdata;
 
@@ -139,7 +128,6 @@ static int dispatch_status(sd_event_source *source, uint64_t when, void *userdat
         (void) log_flush(0);
         state_served(&service->state, service->requests_shown);
         limits_look(service);
-        measure_loads(service);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
         (void) sd_event_source_set_time(source, usec_add(now_monotonic(), STATUS_PERIOD));
