@@ -123,7 +123,6 @@ static int open_sockets(struct service *service) {
                 return r;
         }
         state_open(&service->state, TAKE_FD(state_fd));
-        service_quarantine_take_kept(service);
         state_started(&service->state);
         return 0;
 }
@@ -135,11 +134,11 @@ static int set_up(struct service *service) {
         r = r < 0 ? r : reap_watch(service);
         r = r < 0 ? r : find_programs(service);
         r = r < 0 ? r : set_up_memory(service);
-        r = r < 0 ? r : service_quarantine_set_up(service);
         r = r < 0 ? r : set_up_budgets(service);
         if (r >= 0)
                 limits_open(service);
         r = r < 0 ? r : open_sockets(service);
+        r = r < 0 ? r : service_quarantine_set_up(service);
         r = r < 0 ? r : status_watch(service);
         if (r >= 0)
                 control_open(service);

@@ -126,13 +126,35 @@ static int dispatch_end(sd_event_source *source, uint64_t when, void *userdata) 
 
 /* ---- What happens to it ---- */
 
-/* A page that was taken over has its key already, and workers that use it. */
+/* What the master before has kept, with the key from which its ids come. */
+static void take_kept(struct service *service) {
+        const struct state *state = &service->state;
+        unsigned int n;
+        int r;
+
+        if (!state->quarantine)
+                return;
+        r = quarantine_restore(&service->quarantine, state->quarantine, state->quarantine_size,
+                               now_monotonic());
+        if (r < 0) {
+                log_warning(r, "The quarantine that was kept is no good, ignoring: %m");
+                return;
+        }
+        memcpy(page_of(service)->key, service->quarantine.key, sizeof(service->quarantine.key));
+        n = quarantine_count(&service->quarantine);
+        if (n > 0)
+                log_info("Still in quarantine: %u", n);
+}
+
+/* Before there are workers, or with those of an earlier master and their page, which has its key already; and with the state
+ * at hand. */
 int service_quarantine_set_up(struct service *service) {
         struct quarantine_page *page = page_of(service);
 
         if (page->key[0] == 0 && page->key[1] == 0 && getrandom(page->key, sizeof(page->key), 0) < 0)
                 return log_error(-errno, "Failed to draw a random key: %m");
         quarantine_init(&service->quarantine, page->key);
+        take_kept(service);
         service_quarantine_configure(service);
         return 0;
 }
@@ -225,33 +247,6 @@ unsigned int service_quarantine_lift_all(struct service *service) {
                 log_info("Out of quarantine: all %u, lifted by hand", n);
         update(service);
         return n;
-}
-
-/* Before there are workers, since their ids come from the key that was saved. */
-int service_quarantine_restore(struct service *service, const void *bytes, size_t size) {
-        int r;
-
-        r = quarantine_restore(&service->quarantine, bytes, size, now_monotonic());
-        if (r < 0)
-                return r;
-        memcpy(page_of(service)->key, service->quarantine.key, sizeof(service->quarantine.key));
-        service_quarantine_configure(service);
-        return 0;
-}
-
-void service_quarantine_take_kept(struct service *service) {
-        const struct state *state = &service->state;
-        unsigned int n;
-        int r;
-
-        if (!state->quarantine)
-                return;
-        r = service_quarantine_restore(service, state->quarantine, state->quarantine_size);
-        n = quarantine_count(&service->quarantine);
-        if (r < 0)
-                log_warning(r, "The quarantine that was kept is no good, ignoring: %m");
-        else if (n > 0)
-                log_info("Still in quarantine: %u", n);
 }
 
 uint64_t service_quarantine_refused(const struct service *service) {

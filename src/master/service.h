@@ -190,8 +190,6 @@ int service_quarantine_add(struct service *service, enum quarantine_kind kind, c
                            usec_t span);
 int service_quarantine_lift(struct service *service, uint32_t number);
 unsigned int service_quarantine_lift_all(struct service *service);
-int service_quarantine_restore(struct service *service, const void *bytes, size_t size);
-void service_quarantine_take_kept(struct service *service); /* of the master before, if state.h has any */
 uint64_t service_quarantine_refused(const struct service *service);
 
 /* status.c: what systemd is told. */

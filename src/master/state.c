@@ -234,18 +234,16 @@ void state_resume(struct state *state, uint64_t requests) {
 }
 
 void state_keep_quarantine(struct state *state, const void *bytes, size_t size) {
-        void *copy;
+        void *room;
 
         if (!state->memory)
                 return;
-        copy = malloc(MAX(size, 1U));
-        if (!copy) {
+        room = realloc(state->quarantine, MAX(size, 1U));
+        if (!room) {
                 log_oom();
                 return;
         }
-        memcpy(copy, bytes, size);
-        free(state->quarantine);
-        state->quarantine = copy;
+        state->quarantine = memcpy(room, bytes, size);
         state->quarantine_size = size;
         save(state);
 }
