@@ -169,6 +169,12 @@ static void listener_pause(struct http_listener *listener, int error) {
         (void) listeners_watch(server, false);
 }
 
+/* The master has shut the socket: its address is no longer ours, and the others are. */
+static void listener_give_up(struct http_listener *listener) {
+        (void) listener_watch(listener, false);
+        listener->fd = fd_close(listener->fd);
+}
+
 /* To the end of the queue. */
 static void listener_requeue(struct http_listener *listener) {
         if (listener_watch(listener, false) >= 0)
@@ -193,7 +199,9 @@ void http_server_accept(struct http_server *server, struct http_listener *listen
         }
         fd = accept4(listener->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-                if (!is_transient(errno))
+                if (errno == EINVAL)
+                        listener_give_up(listener);
+                else if (!is_transient(errno))
                         listener_pause(listener, errno);
                 return;
         }

@@ -312,15 +312,20 @@ int sockets_follow(struct sockets *sockets, const struct sockets *current, char 
 
 /* ---- The end ---- */
 
-static void remove_file(const char *address, const struct sockets *heir) {
-        if (address && address[0] == '/' && (!heir || find(heir, address) < 0))
+/* Shut, so that it is free at once for whoever wants it next: workers that have not heard yet hold it too. */
+static void give_up(int fd, const char *address) {
+        (void) shutdown(fd, SHUT_RDWR);
+        if (address[0] == '/')
                 (void) unlink(address);
 }
 
 void sockets_deinit(struct sockets *sockets, const struct sockets *heir) {
         for (size_t i = 0; i < sockets->n; i++) {
+                const char *address = sockets->addresses[i];
+
+                if (address && (!heir || find(heir, address) < 0))
+                        give_up(sockets->fds[i], address);
                 fd_close(sockets->fds[i]);
-                remove_file(sockets->addresses[i], heir);
                 free(sockets->names[i]);
                 free(sockets->addresses[i]);
         }
