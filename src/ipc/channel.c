@@ -18,9 +18,16 @@
 
 #define FRAMES_PER_TURN 32
 
+/* Room for one descriptor beside a datagram. */
+union control {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+};
+
 struct channel {
         int fd;
         sd_event_source *source;
+        int received_fd; /* with the frame that is being delivered, or -1 */
         enum message_sender peer;
         channel_message_t on_message;
         channel_closed_t on_closed;
@@ -41,21 +48,45 @@ static void channel_close(struct channel *channel, int error) {
         channel->on_closed(channel, error, channel->userdata);
 }
 
+/* The descriptor of a datagram; there is room for one, and the kernel drops what has none. */
+static int find_fd(struct msghdr *datagram) {
+        const struct cmsghdr *header = CMSG_FIRSTHDR(datagram);
+        int fd = -1;
+
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+            header->cmsg_len == CMSG_LEN(sizeof(fd)))
+                memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+        return fd;
+}
+
 /* One frame. Returns 1 for a frame, 0 when there is none, -EPIPE for the end, another negative errno. A peer that has ended
  * without reading everything is first reported as ECONNRESET; its own last frames come after that. */
 static int channel_receive(struct channel *channel, char buffer[static MESSAGE_SIZE_MAX],
                            struct message *ret) {
+        struct iovec bytes = { .iov_base = buffer, .iov_len = MESSAGE_SIZE_MAX };
+        union control control;
+        struct msghdr datagram = {
+                .msg_iov = &bytes,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        _cleanup_fd_ int fd = -1;
         ssize_t n;
 
         do
-                n = recv(channel->fd, buffer, MESSAGE_SIZE_MAX, MSG_DONTWAIT | MSG_TRUNC);
+                n = recvmsg(channel->fd, &datagram, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
         while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
                 return errno == EAGAIN ? 0 : -errno;
         if (n == 0)
                 return -EPIPE;
+        fd = find_fd(&datagram);
         if ((size_t) n > MESSAGE_SIZE_MAX || message_decode(buffer, (size_t) n, channel->peer, ret) < 0)
                 return -EBADMSG;
+        if (fd >= 0 && !message_brings_fd(ret->type))
+                return -EBADMSG;
+        channel->received_fd = TAKE_FD(fd);
         return 1;
 }
 
@@ -75,6 +106,7 @@ static int channel_dispatch(sd_event_source *source, int fd, uint32_t events, vo
                         channel_close(channel, r == -EPIPE ? 0 : r);
                 else
                         channel->on_message(channel, &message, channel->userdata);
+                channel->received_fd = fd_close(channel->received_fd);
         }
         channel->dispatching = false;
         if (channel->freed)
@@ -94,6 +126,7 @@ int channel_new(struct channel **ret, sd_event *event, int fd, enum message_send
         }
         *channel = (struct channel){
                 .fd = fd,
+                .received_fd = -1,
                 .peer = peer,
                 .on_message = on_message,
                 .on_closed = on_closed,
@@ -139,13 +172,49 @@ int channel_send(struct channel *channel, enum message_type type, const void *pa
         return channel_send_buffer(channel->fd, buffer, (size_t) n);
 }
 
-int channel_send_raw(int fd, enum message_type type) {
+int channel_send_fd(struct channel *channel, enum message_type type, int fd) {
         char buffer[sizeof(struct message_header)];
+        union control control = {
+                .header = {
+                        .cmsg_level = SOL_SOCKET,
+                        .cmsg_type = SCM_RIGHTS,
+                        .cmsg_len = CMSG_LEN(sizeof(fd)),
+                },
+        };
+        struct iovec bytes = { .iov_base = buffer };
+        const struct msghdr datagram = {
+                .msg_iov = &bytes,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        int n;
+
+        if (channel->fd < 0)
+                return -EPIPE;
+        n = message_encode(buffer, sizeof(buffer), type, NULL, 0);
+        if (n < 0)
+                return n;
+        bytes.iov_len = (size_t) n;
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        return sendmsg(channel->fd, &datagram, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int channel_take_fd(struct channel *channel) {
+        return TAKE_FD(channel->received_fd);
+}
+
+int channel_send_raw(int fd, enum message_type type) {
+        return channel_send_raw_payload(fd, type, NULL, 0);
+}
+
+int channel_send_raw_payload(int fd, enum message_type type, const void *payload, size_t size) {
+        char buffer[MESSAGE_SIZE_MAX];
         int n;
 
         if (fd < 0)
                 return -EBADF;
-        n = message_encode(buffer, sizeof(buffer), type, NULL, 0);
+        n = message_encode(buffer, sizeof(buffer), type, payload, size);
         if (n < 0)
                 return n;
         return channel_send_buffer(fd, buffer, (size_t) n);

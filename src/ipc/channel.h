@@ -30,5 +30,12 @@ DEFINE_CLEANUP(struct channel *, channel_free);
  * gone. */
 int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size);
 
-/* The same for a signal handler, on a bare descriptor: async-signal-safe, keeps no state. */
+/* The same with a descriptor, which stays the caller's. */
+int channel_send_fd(struct channel *channel, enum message_type type, int fd);
+
+/* While a frame is being delivered: the descriptor that came with it, owned by the caller from then on, or -1. */
+int channel_take_fd(struct channel *channel);
+
+/* The same as channel_send() for a signal handler, on a bare descriptor: async-signal-safe, keeps no state. */
 int channel_send_raw(int fd, enum message_type type);
+int channel_send_raw_payload(int fd, enum message_type type, const void *payload, size_t size);

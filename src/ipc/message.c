@@ -17,7 +17,8 @@
 static const struct {
         const char *name;
         unsigned int senders;
-        size_t size_max;
+        uint32_t size_max;
+        bool brings_fd;
 } types[_MESSAGE_TYPE_MAX] = {
         [MESSAGE_READY] = { "ready", SENDER_CHILD, 0 },
         [MESSAGE_FAILED] = { "failed", SENDER_CHILD, 1024 },
@@ -26,6 +27,8 @@ static const struct {
         [MESSAGE_MUSTER_READY] = { "muster-ready", SENDER_MASTER, 0 },
         [MESSAGE_DRAIN] = { "drain", SENDER_MASTER, 0 },
         [MESSAGE_STOP] = { "stop", SENDER_MASTER, 0 },
+        [MESSAGE_LISTENER] = { "listener", SENDER_CHILD, 0, true },
+        [MESSAGE_REFUSED] = { "refused", SENDER_CHILD, sizeof(struct message_refused) },
 };
 
 int message_encode(void *buffer, size_t room, enum message_type type, const void *payload, size_t size) {
@@ -62,6 +65,10 @@ int message_decode(const void *datagram, size_t size, enum message_sender sender
                 .size = header.size,
         };
         return 0;
+}
+
+bool message_brings_fd(enum message_type type) {
+        return types[type].brings_fd;
 }
 
 const char *message_name(enum message_type type) {

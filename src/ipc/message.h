@@ -18,6 +18,8 @@ enum message_type {
         MESSAGE_MUSTER_READY, /* master: every process has started */
         MESSAGE_DRAIN,        /* master: finish what was accepted, then exit */
         MESSAGE_STOP,         /* master: the service stops: drain, application's stop function, exit */
+        MESSAGE_LISTENER,     /* child: with a descriptor that hears of what its sandbox refuses */
+        MESSAGE_REFUSED, /* child: its sandbox has refused a call; the payload is a struct message_refused */
         _MESSAGE_TYPE_MAX,
 };
 
@@ -38,6 +40,11 @@ struct message_header {
         uint32_t size; /* of the payload that follows */
 };
 
+struct message_refused {
+        int32_t call;   /* the number of the system call */
+        char route[64]; /* what was being done; not ended where it is as long */
+};
+
 struct message {
         enum message_type type;
         const char *payload; /* inside the buffer it was parsed from; not ended by NUL */
@@ -51,5 +58,8 @@ int message_encode(void *buffer, size_t room, enum message_type type, const void
 /* Reads a datagram that `sender` has sent. Returns 0, or -EBADMSG for anything that is not exactly one frame
  * of a type this sender may send, of a size this type may have. */
 int message_decode(const void *datagram, size_t size, enum message_sender sender, struct message *ret);
+
+/* Whether a frame of this type may bring a descriptor. */
+bool message_brings_fd(enum message_type type);
 
 const char *message_name(enum message_type type);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,8 @@ struct fixture {
         char payload[MESSAGE_SIZE_MAX];
         int closed; /* the error, 1 while open */
         bool free_on_message;
+        bool take_fd;
+        int fd; /* that came with the last frame */
 };
 
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
@@ -31,6 +34,8 @@ static void on_message(struct channel *channel, const struct message *message, v
         fixture->last = message->type;
         memcpy(fixture->payload, message->payload, message->size);
         fixture->payload[message->size] = '\0';
+        if (fixture->take_fd)
+                fixture->fd = channel_take_fd(channel);
         if (fixture->free_on_message)
                 fixture->channel = channel_free(fixture->channel);
 }
@@ -45,7 +50,7 @@ static int set_up(void **state) {
         static struct fixture fixture;
         int fds[2];
 
-        fixture = (struct fixture){ .closed = 1 };
+        fixture = (struct fixture){ .closed = 1, .fd = -1 };
         assert_int_equal(sd_event_new(&fixture.event), 0);
         assert_int_equal(channel_pair(fds), 0);
         fixture.peer = fds[1];
@@ -61,6 +66,7 @@ static int tear_down(void **state) {
 
         channel_free(fixture->channel);
         fd_close(fixture->peer);
+        fd_close(fixture->fd);
         sd_event_unref(fixture->event);
         return 0;
 }
@@ -164,6 +170,62 @@ static void test_a_callback_may_free_its_channel(void **state) {
         assert_null(fixture->channel);
 }
 
+/* A frame with one end of a pipe; when nobody has that end any more, the other one tells. */
+static void send_with_pipe(struct fixture *fixture, enum message_type type, int ret_pipe[static 2]) {
+        struct channel *sender = NULL;
+        int copy = dup(fixture->peer);
+
+        assert_int_equal(pipe2(ret_pipe, O_NONBLOCK | O_CLOEXEC), 0);
+        assert_int_equal(
+                channel_new(&sender, fixture->event, copy, SENDER_MASTER, on_message, on_closed, fixture),
+                0);
+        assert_int_equal(channel_send_fd(sender, type, ret_pipe[1]), 0);
+        channel_free(sender);
+        ret_pipe[1] = fd_close(ret_pipe[1]);
+}
+
+static void test_a_descriptor_comes_with_its_frame(void **state) {
+        struct fixture *fixture = *state;
+        char text[3] = "";
+        int ends[2];
+
+        fixture->take_fd = true;
+        send_with_pipe(fixture, MESSAGE_LISTENER, ends);
+        run_all(fixture);
+        assert_int_equal(fixture->last, MESSAGE_LISTENER);
+        assert_true(fixture->fd >= 0);
+        assert_int_equal(write(fixture->fd, "hi", 2), 2);
+        assert_int_equal(read(ends[0], text, 2), 2);
+        assert_string_equal(text, "hi");
+        assert_int_equal(fcntl(fixture->fd, F_GETFD), FD_CLOEXEC);
+        fd_close(ends[0]);
+}
+
+static void test_a_descriptor_that_nobody_takes_is_closed(void **state) {
+        struct fixture *fixture = *state;
+        char byte;
+        int ends[2];
+
+        send_with_pipe(fixture, MESSAGE_LISTENER, ends);
+        run_all(fixture);
+        assert_int_equal(fixture->n_messages, 1);
+        assert_int_equal(read(ends[0], &byte, 1), 0);
+        fd_close(ends[0]);
+}
+
+static void test_a_descriptor_where_none_belongs_is_rubbish(void **state) {
+        struct fixture *fixture = *state;
+        char byte;
+        int ends[2];
+
+        send_with_pipe(fixture, MESSAGE_READY, ends);
+        run_all(fixture);
+        assert_int_equal(fixture->n_messages, 0);
+        assert_int_equal(fixture->closed, -EBADMSG);
+        assert_int_equal(read(ends[0], &byte, 1), 0);
+        fd_close(ends[0]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_messages_arrive_whole_and_in_order, set_up, tear_down),
@@ -177,6 +239,11 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_peer_that_does_not_read_never_blocks_the_sender,
                                                 set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_a_callback_may_free_its_channel, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_a_descriptor_comes_with_its_frame, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_a_descriptor_that_nobody_takes_is_closed, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_a_descriptor_where_none_belongs_is_rubbish, set_up,
+                                                tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
