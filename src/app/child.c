@@ -12,20 +12,18 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/child-config.h"
 #include "app/child.h"
 #include "app/heartbeat.h"
+#include "app/sandbox.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
-
-#define CONFIG_SIZE_MAX ((size_t) 1024 * 1024)
-#define OVERRIDES_MAX   64
 
 /* What the orderly end may take beyond drain_timeout: the server cuts the last connections a second after it, then the
  * application's stop function is called. */
@@ -80,57 +78,6 @@ static const char *role_name(enum muster_role role) {
 
 /* ---- Beginning ---- */
 
-static int config_from_heritage(struct child *child) {
-        _cleanup_free_ char *text = NULL;
-        char path[64];
-        size_t size;
-        int r;
-
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", child->heritage.config_fd);
-        r = fd_read_file(path, CONFIG_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return log_error(r, "Failed to read the inherited configuration: %m");
-        child->heritage.config_fd = fd_close(child->heritage.config_fd);
-        r = config_deserialize(&child->config, text, size);
-        if (r < 0)
-                return log_error(r, "The inherited configuration is damaged: %m");
-        return 0;
-}
-
-/* Without a master: the same options the master takes. */
-static int config_from_arguments(struct child *child, int argc, char **argv) {
-        static const struct option options[] = {
-                { "config", required_argument, NULL, 'c' },
-                { "instance", required_argument, NULL, 'i' },
-                {},
-        };
-        _cleanup_report_ struct config_report report = CONFIG_REPORT_NULL;
-        const char *overrides[OVERRIDES_MAX + 1] = { NULL }, *path = NULL, *instance = NULL;
-        size_t n_overrides = 0;
-        int option, r;
-
-        while ((option = getopt_long(argc, argv, "c:i:o:", options, NULL)) >= 0)
-                if (option == 'c')
-                        path = optarg;
-                else if (option == 'i')
-                        instance = optarg;
-                else if (option == 'o' && n_overrides < OVERRIDES_MAX)
-                        overrides[n_overrides++] = optarg;
-                else
-                        return -EINVAL;
-        if (!path)
-                return log_error(-EINVAL,
-                                 "Started without a master: --config FILE is needed, and sockets from "
-                                 "systemd-socket-activate");
-        r = config_load(&child->config, path, instance, overrides, &report);
-        for (size_t i = 0; i < report.n_lines; i++)
-                log_full(report.lines[i].error ? LOG_ERR : LOG_WARNING, 0, "%s", report.lines[i].text);
-        if (r < 0)
-                return log_error(r, "Cannot use the configuration %s: %m", path);
-        child->heritage.instance = strdup(child->config->instance);
-        return child->heritage.instance ? 0 : log_oom();
-}
-
 bool child_has_master(const struct child *child) {
         return child->heritage.channel_fd >= 0 || child->channel;
 }
@@ -138,7 +85,8 @@ bool child_has_master(const struct child *child) {
 static int read_configuration(struct child *child, enum muster_role role, int argc, char **argv) {
         int r;
 
-        r = child_has_master(child) ? config_from_heritage(child) : config_from_arguments(child, argc, argv);
+        r = child_has_master(child) ? child_config_inherit(&child->config, &child->heritage)
+                                    : child_config_load(&child->config, &child->heritage, argc, argv);
         if (r < 0)
                 return r;
         if (role == MUSTER_ROLE_WORKER && child->heritage.number < 0)
@@ -372,7 +320,9 @@ static int load_module(struct child *child) {
         int r;
 
         slot_record_maps(child->muster->slot);
-        r = module_load(&child->module, child->config->muster.module, &reason);
+        r = process_enter_sandbox(child->muster, child->channel, &reason);
+        if (r >= 0)
+                r = module_load(&child->module, child->config->muster.module, &reason);
         if (r < 0)
                 return start_failed(child, r, reason ?: strerror(-r));
         log_debug("Loaded %s", module_path(child->module));

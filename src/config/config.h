@@ -34,6 +34,7 @@ struct config {
                 usec_t stop_timeout;
                 usec_t exit_idle; /* USEC_NEVER = off */
                 unsigned int quorum; /* workers */
+                bool sandbox;
         } muster;
 
         struct {
@@ -63,6 +64,9 @@ struct config {
                 bool core;
                 uint64_t memory_high; /* UINT64_MAX = none */
                 uint64_t memory_max;  /* UINT64_MAX = none */
+                bool children;
+                char **read_paths; /* NULL-terminated; empty = everything */
+                char **write_paths;
         } worker;
 
         struct {

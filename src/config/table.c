@@ -16,17 +16,19 @@
 #include "config/config.h"
 #include "config/table.h"
 
-#define KIB               (UINT64_C(1) << 10)
-#define MIB               (UINT64_C(1) << 20)
-#define TIB               (UINT64_C(1) << 40)
+#define KIB                  (UINT64_C(1) << 10)
+#define MIB                  (UINT64_C(1) << 20)
+#define TIB                  (UINT64_C(1) << 40)
 
-#define MSEC              USEC_PER_MSEC
-#define SEC               USEC_PER_SEC
-#define MINUTE            (60 * USEC_PER_SEC)
-#define HOUR              (60 * MINUTE)
-#define DAY               (24 * HOUR)
+#define MSEC                 USEC_PER_MSEC
+#define SEC                  USEC_PER_SEC
+#define MINUTE               (60 * USEC_PER_SEC)
+#define HOUR                 (60 * MINUTE)
+#define DAY                  (24 * HOUR)
 
-#define SERVER_HEADER_MAX 256
+#define SERVER_HEADER_MAX    256
+
+#define CONFIG_PATHS_ALLOWED "absolute paths"
 
 /* In the order of syslog's numbers. */
 static const char *const level_names[] = {
@@ -44,6 +46,15 @@ static int check_listen(const char *text) {
         struct config_address address;
 
         return config_address_parse(text, &address);
+}
+
+/* One that says the same for every process: from the root, and nothing to be resolved by. */
+static int check_path(const char *text) {
+        size_t length = strlen(text);
+
+        if (*text != '/' || strstr(text, "/../") || (length >= 3 && streq(text + length - 3, "/..")))
+                return -EINVAL;
+        return 0;
 }
 
 /* A field value of HTTP: visible characters with single bytes of space between them. */
@@ -80,6 +91,9 @@ const struct config_key config_table[] = {
           .help = "How many workers must be ready, and not hang, for the service to count as alive. With fewer, or an "
                   "agent that hangs, systemd's watchdog is not fed, and after WatchdogSec= of the unit systemd restarts "
                   "the service. Never more are asked for than there should be; 0 asks for none." },
+        { "muster", "sandbox", CONFIG_BOOL, .fallback = "yes", FIELD(muster.sandbox),
+          .help = "Whether the processes of the service restrict themselves, each to what its role needs, "
+                  "beside what the unit forbids. A debugger or profiler inside the application wants no." },
 
         { "http", "listen", CONFIG_LIST, .fallback = "127.0.0.1:8080", .min = 1, .max = 64,
           .check = check_listen, .reloadable = true, FIELD(http.listen), .allowed = CONFIG_ADDRESS_ALLOWED,
@@ -174,6 +188,18 @@ const struct config_key config_table[] = {
           .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(worker.memory_max),
           .help = "How much memory a worker, with what it has started, may use at all: the kernel kills one that needs "
                   "more, and it is replaced. Needs the memory controller of cgroup version 2." },
+        { "worker", "children", CONFIG_BOOL, .fallback = "no", FIELD(worker.children),
+          .help = "Whether the application, in workers and agent, may start processes and execute programs. "
+                  "With no, fork(), system() and the like fail with EPERM." },
+        { "worker", "read_paths", CONFIG_LIST, .fallback = "", .min = 0, .max = 64, .check = check_path,
+          .allowed = CONFIG_PATHS_ALLOWED, FIELD(worker.read_paths),
+          .help = "The files and directories that the application, in workers and agent, may read beside "
+                  "those of the system and those it may write. Empty: everything the unit shows." },
+        { "worker", "write_paths", CONFIG_LIST, .fallback = "", .min = 0, .max = 64, .check = check_path,
+          .allowed = CONFIG_PATHS_ALLOWED, FIELD(worker.write_paths),
+          .help = "The files and directories that the application, in workers and agent, may write beside "
+                  "the directories systemd makes for the service and /tmp. What the unit mounts read-only "
+                  "wants ReadWritePaths= in a drop-in too." },
 
         { "agent", "fault_limit", CONFIG_UINT, .fallback = "10", .min = 0, .max = 100000,
           .unit = "faults a minute", .reloadable = true, FIELD(agent.fault_limit),

@@ -30,9 +30,10 @@
 
 /* What concerns the master alone, and what is written anew for each child. */
 static const char *const removed_variables[] = {
-        "NOTIFY_SOCKET",  "WATCHDOG_USEC",     "WATCHDOG_PID",     "LISTEN_FDS",           "LISTEN_PID",
-        "LISTEN_FDNAMES", "MUSTER_CHANNEL_FD", "MUSTER_CONFIG_FD", "MUSTER_SCOREBOARD_FD", "MUSTER_SLOT",
-        "MUSTER_WORKER",  "MUSTER_GENERATION", "MUSTER_MASTER",    "MUSTER_INSTANCE",
+        "NOTIFY_SOCKET",        "WATCHDOG_USEC",   "WATCHDOG_PID",      "LISTEN_FDS",
+        "LISTEN_PID",           "LISTEN_FDNAMES",  "MUSTER_CHANNEL_FD", "MUSTER_CONFIG_FD",
+        "MUSTER_SCOREBOARD_FD", "MUSTER_SLOT",     "MUSTER_WORKER",     "MUSTER_GENERATION",
+        "MUSTER_MASTER",        "MUSTER_INSTANCE", "MUSTER_SANDBOXED",
 };
 
 static void remove_variables(void) {

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 
+#include "config/table.h"
 #include "master/service.h"
 #include "util/cpu.h"
 #include "util/fd.h"
+#include "util/log.h"
 
 int generation_new(struct generation **ret, uint64_t number, struct config *config) {
         _cleanup_free_ char *text = NULL;
@@ -48,4 +50,21 @@ struct generation *generation_free(struct generation *generation, const struct g
         config_free(generation->config);
         free(generation);
         return NULL;
+}
+
+static void keep(const struct config_key *key, const struct config *current, struct config *next) {
+        _cleanup_free_ char *before = NULL, *after = NULL;
+
+        if (config_key_get(key, current, &before) < 0 || config_key_get(key, next, &after) < 0 ||
+            streq(before, after))
+                return;
+        log_warning(0, "[%s] %s has changed: that takes effect when the service is restarted", key->section,
+                    key->name);
+        (void) config_key_set(key, next, before);
+}
+
+void generation_keep_fixed(const struct config *current, struct config *next) {
+        for (size_t i = 0; i < config_table_size; i++)
+                if (!config_table[i].reloadable)
+                        keep(&config_table[i], current, next);
 }

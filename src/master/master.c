@@ -146,6 +146,7 @@ static int set_up(struct service *service) {
         if (r >= 0)
                 upkeep_warn_idle(service, service->current->config);
         r = r < 0 ? r : watchdog_start(service);
+        r = r < 0 ? r : service_enter_sandbox(service);
         return r;
 }
 
@@ -166,6 +167,7 @@ static void service_deinit(struct service *service) {
         sd_event_source_disable_unref(service->sigchld);
         sd_event_source_disable_unref(service->round_timer);
         sd_event_source_disable_unref(service->replace_timer);
+        sd_event_source_disable_unref(service->refused);
         sd_event_unref(service->event);
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "master/process.h"
+#include "master/refused.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -169,6 +170,12 @@ static void on_message(struct channel *channel, const struct message *message, v
                                    dispatch_crash_timer);
                 process_lost(process);
                 break;
+        case MESSAGE_LISTENER:
+                refused_listen(process, channel_take_fd(channel));
+                break;
+        case MESSAGE_REFUSED:
+                refused_receive(process, message);
+                break;
         case MESSAGE_LEAVING:
                 process->said_leaving = true;
                 process_lost(process);
@@ -292,6 +299,7 @@ struct process *process_free(struct process *process) {
                 return NULL;
         list_remove(&process->node);
         channel_free(process->channel);
+        sd_event_source_disable_unref(process->refused.listener);
         sd_event_source_disable_unref(process->exit_source);
         sd_event_source_disable_unref(process->timer);
         sd_event_source_disable_unref(process->crash_timer);

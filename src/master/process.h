@@ -14,6 +14,7 @@
 #include "master/usage.h"
 #include "master/watch.h"
 #include "util/list.h"
+#include "util/seccomp.h"
 #include "util/time.h"
 
 /* One child as the master sees it. See process.c. */
@@ -39,7 +40,17 @@ struct process_events {
         void (*gone)(struct process *process, const siginfo_t *status, void *userdata);
         /* A crash was announced; the record in the slot should be complete now. */
         void (*crashed)(struct process *process, void *userdata);
+        /* Its sandbox has refused a system call, for the first time. `route` NULL: it stands in the slot. */
+        void (*refused)(struct process *process, const struct seccomp_call *call, const char *route,
+                        void *userdata);
         void *userdata;
+};
+
+/* What is known of the calls its sandbox refuses; see refused.c. */
+struct process_refused {
+        sd_event_source *listener;
+        unsigned int answers;
+        uint64_t said[2]; /* a bit for each of seccomp_calls */
 };
 
 struct process {
@@ -82,6 +93,7 @@ struct process {
         sd_event_source *timer; /* not ready in time; not gone in time */
         sd_event_source *crash_timer;
         usec_t crash_delay;
+        struct process_refused refused;
 };
 
 struct process_options {

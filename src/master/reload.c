@@ -215,6 +215,7 @@ static int prepare(struct service *service, char **ret_reason) {
         if (r < 0)
                 return r;
         upkeep_warn_idle(service, config);
+        generation_keep_fixed(service->current->config, config);
         r = generation_new(&service->next, service->n_reloads + 1, config);
         if (r < 0) {
                 config_free(config);

@@ -265,6 +265,43 @@ void report_end(const struct process *process, const struct slot *slot, const si
                 log_debug("The %s (pid %d) ended", process_name(process, name, sizeof(name)), process->pid);
 }
 
+/* From a child's message, so whatever it likes. */
+static void make_printable(char *text) {
+        for (; *text; text++)
+                if ((unsigned char) *text < 0x20 || (unsigned char) *text >= 0x7f)
+                        *text = '?';
+}
+
+void report_refused(const struct process *process, const struct slot *slot, const struct seccomp_call *call,
+                    const char *route) {
+        char name[32], number[40], worker[40], pid[40], role[32], system_call[64], where[96];
+        const char *fields[] = {
+                LOG_FIELD_ID(LOG_ID_REFUSED), role, pid, system_call, where, number, worker, NULL,
+        };
+
+        (void) snprintf(role, sizeof(role), "MUSTER_ROLE=%s",
+                        process->role == PROCESS_WORKER ? "worker" : "agent");
+        (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", process->pid);
+        (void) snprintf(system_call, sizeof(system_call), "MUSTER_SYSCALL=%s", call->name);
+        (void) snprintf(number, sizeof(number), "MUSTER_SYSCALL_NUMBER=%d", call->number);
+        (void) snprintf(worker, sizeof(worker), "MUSTER_WORKER=%d", process->number);
+        (void) snprintf(where, sizeof(where), "MUSTER_ROUTE=%.64s", route ?: slot->route);
+        make_printable(where);
+        if (process->role != PROCESS_WORKER)
+                fields[ELEMENTSOF(fields) - 2] = NULL;
+        (void) log_fields(LOG_WARNING, 0, fields, "The sandbox of the %s (pid %d) refuses %s%s%s",
+                          process_name(process, name, sizeof(name)), process->pid, call->name,
+                          where[strlen("MUSTER_ROUTE=")] ? " in " : "", where + strlen("MUSTER_ROUTE="));
+}
+
+void report_refused_master(const struct seccomp_call *call) {
+        char system_call[64];
+        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_REFUSED), system_call, NULL };
+
+        (void) snprintf(system_call, sizeof(system_call), "MUSTER_SYSCALL=%s", call->name);
+        (void) log_fields(LOG_CRIT, 0, fields, "The sandbox of the master refuses %s", call->name);
+}
+
 char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status) {
         char name[32], signal[24], span[USEC_FORMAT_MAX], *reason = NULL;
         int n;

@@ -20,6 +20,12 @@ void report_end(const struct process *process, const struct slot *slot, const si
 /* Logs that the kernel has killed for memory what a process had started, as many as were not said yet. */
 void report_oom_below(const struct process *process);
 
+/* Logs that a sandbox has refused a system call, of a child or of the master itself. `route` NULL: the one in the
+ * slot. */
+void report_refused(const struct process *process, const struct slot *slot, const struct seccomp_call *call,
+                    const char *route);
+void report_refused_master(const struct seccomp_call *call);
+
 /* Why a process that never became ready gave up, in one line. The caller frees it; NULL when out of memory.
  */
 char *report_start_failure(const struct process *process, const struct slot *slot, const siginfo_t *status);

@@ -433,11 +433,20 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
                 status_running(service);
 }
 
+static void on_refused(struct process *process, const struct seccomp_call *call, const char *route,
+                       void *userdata) {
+        struct slot slot;
+
+        read_slot(userdata, process, &slot);
+        report_refused(process, &slot, call, route);
+}
+
 static const struct process_events events = {
         .ready = on_ready,
         .lost = on_lost,
         .gone = on_gone,
         .crashed = on_crashed,
+        .refused = on_refused,
 };
 
 /* ---- Giving up ---- */

@@ -102,6 +102,7 @@ struct service {
         sd_event_source *sigchld;
         sd_event_source *round_timer;
         sd_event_source *replace_timer;
+        sd_event_source *refused; /* a system call of our own */
 };
 
 /* generation.c: configurations. */
@@ -109,6 +110,9 @@ int generation_new(struct generation **ret, uint64_t number, struct config *conf
 
 /* Takes NULL, returns NULL. Its sockets are given up but for those that `heir`, which may be NULL, has too. */
 struct generation *generation_free(struct generation *generation, const struct generation *heir);
+
+/* Gives keys that a reload cannot change the value they have, and logs it. */
+void generation_keep_fixed(const struct config *current, struct config *next);
 
 /* service.c: the pool of processes. */
 int service_spawn(struct position *position, const struct generation *generation);
@@ -130,6 +134,9 @@ void service_read_slot(const struct service *service, const struct process *proc
 
 /* Cancels every start that is waiting for its time. */
 void service_cancel_starts(struct service *service);
+
+/* sandbox.c: what the master and its children may do. */
+int service_enter_sandbox(struct service *service);
 
 /* stop.c: the orderly end. */
 bool service_is_stopping(const struct service *service);

@@ -13,6 +13,7 @@
 #define LOG_ID_WATCHDOG_WITHHELD "86c159e544404d5fa6ae9590909c1246"
 #define LOG_ID_OOM               "bb135d2c0bfe4ed699ca49536e96f88b"
 #define LOG_ID_QUARANTINE        "b7d3f06a15c84e92a8047b6dc9e2315f"
+#define LOG_ID_REFUSED           "180dfb91adee46dd882a1ea167a481e5"
 
 /* "MESSAGE_ID=…" for log_fields(). */
 #define LOG_FIELD_ID(id) ("MESSAGE_ID=" id)

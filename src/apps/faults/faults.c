@@ -19,6 +19,7 @@
 
 #include <muster/app.h>
 
+#include "attempt.h"
 #include "cause.h"
 
 /* Long enough for every test, short enough that a forgotten request ends. */
@@ -250,6 +251,19 @@ static void forget(struct muster_request *request) {
         /* Neither answered nor suspended, which is a mistake that muster has to find. */
 }
 
+/* Whether something is allowed: answers 0, or the name of the error. */
+static void respond_attempt(struct muster_request *request) {
+        const struct attempt *attempt = attempt_find(muster_request_query(request, "what"));
+        int r;
+
+        if (!attempt) {
+                muster_respond_status(request, 400);
+                return;
+        }
+        r = attempt_now(attempt, muster_request_query(request, "path"));
+        muster_respond_text(request, 200, "%s", r < 0 ? strerrorname_np(-r) : "0");
+}
+
 /* A process of the application's own, which nobody but muster will end. */
 static void spawn(struct muster_request *request) {
         pid_t pid = fork();
@@ -309,6 +323,21 @@ static int start_as_told(struct muster *muster, const char *key) {
         if (strcmp(mode, "exit") == 0)
                 exit(7);
         return muster_fail(muster, -EINVAL, "[app] %s = %s: allowed are fail, crash, hang, exit", key, mode);
+}
+
+/* Says in the log how it went. */
+static int start_attempt(struct muster *muster, const char *key) {
+        const char *name = muster_config(muster, key);
+        const struct attempt *attempt = attempt_find(name);
+        int r;
+
+        if (!name)
+                return 0;
+        if (!attempt)
+                return muster_fail(muster, -EINVAL, "[app] %s = %s: there is no such attempt", key, name);
+        r = attempt_now(attempt, NULL);
+        muster_log(LOG_NOTICE, "Tried %s: %s", name, r < 0 ? strerrorname_np(-r) : "0");
+        return 0;
 }
 
 static int start_delayed(struct muster *muster, const char *key) {
@@ -374,6 +403,9 @@ static int agent_start(struct muster *muster) {
         r = start_delayed(muster, "agent_start_delay");
         if (r < 0)
                 return r;
+        r = start_attempt(muster, "agent_try");
+        if (r < 0)
+                return r;
         r = start_as_told(muster, "agent_start");
         if (r < 0)
                 return r;
@@ -414,6 +446,7 @@ static const struct muster_route routes[] = {
         { "GET", "/exit", exit_in_handler },
         { "GET", "/leak", leak },
         { "GET", "/spawn", spawn },
+        { "GET", "/try", respond_attempt },
         {},
 };
 
