@@ -31,7 +31,7 @@ def spawned_by(client):
 
 
 def test_what_a_crashed_worker_has_started_ends_with_it(delegated, service):
-    muster = service({"worker.workers": 2}, preexec=delegated.enter)
+    muster = service({"worker.children": "yes", "worker.workers": 2}, preexec=delegated.enter)
     (_, crashing), (_, other) = muster.workers()
     before = delegated.names()
     with muster.client_of(crashing) as client, muster.client_of(other) as bystander:
@@ -47,7 +47,7 @@ def test_what_a_crashed_worker_has_started_ends_with_it(delegated, service):
 
 
 def test_what_a_killed_worker_has_started_ends_with_it(delegated, service):
-    muster = service({"worker.workers": 1}, preexec=delegated.enter)
+    muster = service({"worker.children": "yes", "worker.workers": 1}, preexec=delegated.enter)
     [(_, pid)] = muster.workers()
     orphan = int(muster.get("/spawn").text)
     os.kill(pid, signal.SIGKILL)
@@ -56,7 +56,7 @@ def test_what_a_killed_worker_has_started_ends_with_it(delegated, service):
 
 
 def test_what_a_worker_of_the_old_generation_has_started_ends_with_it(delegated, service):
-    muster = service({"worker.workers": 1}, preexec=delegated.enter)
+    muster = service({"worker.children": "yes", "worker.workers": 1}, preexec=delegated.enter)
     [(_, pid)] = muster.workers()
     orphan = int(muster.get("/spawn").text)
     muster.kill(signal.SIGHUP)

@@ -78,7 +78,7 @@ def test_the_agent_takes_no_requests(service):
 
 def test_what_an_application_has_started_does_not_outlive_the_service(service):
     """Not even in a session of its own, and with its parent crashed."""
-    muster = service({"worker.workers": 1})
+    muster = service({"worker.workers": 1, "worker.children": "yes"})
     spawned = [int(muster.get("/spawn").text)]
     with muster.client() as crashing:
         spawned.append(int(crashing.get("/spawn").text))

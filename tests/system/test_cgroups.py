@@ -37,6 +37,8 @@ def test_each_process_has_a_cgroup_of_its_own(faults):
 
 @pytest.mark.parametrize("end", ["crash", "kill", "reload", "stop"])
 def test_what_a_worker_has_started_ends_with_it(faults, end):
+    faults.write("/etc/muster/faults.conf.d/children.conf", "[worker]\nchildren = yes\n")
+    faults.systemctl("restart", FAULTS)
     before = cgroups(faults)
     pid = faults.http(f"{FAULTS_URL}/spawn")[1]
     group = next(name for name, pids in cgroups(faults).items() if pid in pids)
