@@ -32,7 +32,7 @@ struct config {
         struct {
                 char *module; /* NULL only before loading */
                 usec_t stop_timeout;
-                usec_t exit_idle; /* USEC_NEVER = off */
+                usec_t exit_idle;    /* USEC_NEVER = off */
                 unsigned int quorum; /* workers */
                 bool sandbox;
         } muster;

@@ -437,7 +437,7 @@ static void on_refused(struct process *process, const struct seccomp_call *call,
                        void *userdata) {
         struct slot slot;
 
-        read_slot(userdata, process, &slot);
+        service_read_slot(userdata, process, &slot);
         report_refused(process, &slot, call, route);
 }
 
