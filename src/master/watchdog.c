@@ -136,7 +136,7 @@ void watchdog_look(struct service *service) {
         usec_t now = now_monotonic(), span = watch_look(&service->watch, now), next;
         struct watch_census census = {
                 .serving = service->phase == PHASE_RUNNING,
-                .n_workers = service->current->n_workers,
+                .n_workers = service->current->n_workers - service_stopped(service),
                 .quorum = config->muster.quorum,
                 .hang_timeout = config->worker.hang_timeout,
         };
