@@ -114,6 +114,12 @@ bool connection_has_unread(const struct connection *connection) {
         return ioctl(connection->fd, FIONREAD, &n) == 0 && n > 0;
 }
 
+bool connection_is_left(const struct connection *connection) {
+        char next;
+
+        return recv(connection->fd, &next, sizeof(next), MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void connection_cut(struct connection *connection) {
         connection->cut = true;
         connection_defer(connection, USEC_NEVER);

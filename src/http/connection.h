@@ -56,6 +56,9 @@ void connection_defer(struct connection *connection, usec_t deadline);
 /* Whether the client has sent what nobody has read yet. */
 bool connection_has_unread(const struct connection *connection);
 
+/* Whether the client has closed its side, and all that it had sent was read. */
+bool connection_is_left(const struct connection *connection);
+
 /* Ends it from our side; libmicrohttpd finds out in the next turn and frees it. */
 void connection_cut(struct connection *connection);
 

@@ -7,7 +7,8 @@
  *   idle     the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with the
  *            complete request line, it gets the time for a header, counted from its last byte
  *   body     checked every second: 408 when it has come slower than `min_body_rate` for `header_timeout`, or when the
- *            whole request has taken `request_timeout`
+ *            whole request has taken `request_timeout`; the end when the client has gone, which libmicrohttpd misses
+ *            where the last bytes and the client's end come in one go: it takes a short read for all there is
  *   handler  503
  *   send     checked every second: the end when the client takes its answer slower than the same rate
  *
@@ -127,6 +128,10 @@ static void expire_body(struct connection *connection) {
         usec_t now = connection->server->now, span = now - connection->since, end;
 
         if (!exchange) {
+                connection_cut(connection);
+                return;
+        }
+        if (connection_is_left(connection)) {
                 connection_cut(connection);
                 return;
         }
