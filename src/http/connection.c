@@ -7,7 +7,7 @@
  * connection has a deadline of ours instead, by what it is doing (the phase). The connections of a phase are
  * in a list in the order of their deadlines. All of a phase have nearly the same span, so a new one belongs
  * at the end: finding its place looks at one or two others, and the next deadline of all is the least of
- * five heads. No timers, no system calls; deadline.c looks at the heads.
+ * six heads. No timers, no system calls; deadline.c looks at the heads.
  */
 
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include "http/state.h"
 
 #define CHECK_SPAN USEC_PER_SEC
+#define IDLE_LOOK  (200 * USEC_PER_MSEC)
 
 struct connection *connection_of(struct MHD_Connection *mhd) {
         return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -53,7 +54,7 @@ static usec_t phase_deadline(const struct connection *connection, enum phase pha
         case PHASE_HEADER:
                 return usec_add(now, config->http.header_timeout);
         case PHASE_IDLE:
-                return usec_add(now, config->http.idle_timeout);
+                return usec_add(now, MIN(IDLE_LOOK, config->http.idle_timeout));
         case PHASE_HANDLER:
                 return usec_add(connection->exchange->request.began, config->http.request_timeout);
         default:
@@ -114,7 +115,7 @@ bool connection_has_unread(const struct connection *connection) {
         return ioctl(connection->fd, FIONREAD, &n) == 0 && n > 0;
 }
 
-bool connection_is_left(const struct connection *connection) {
+bool connection_client_left(const struct connection *connection) {
         char next;
 
         return recv(connection->fd, &next, sizeof(next), MSG_PEEK | MSG_DONTWAIT) == 0;

@@ -15,6 +15,7 @@ struct exchange;
 enum phase {
         PHASE_HEADER,  /* a request has begun, or the connection is new */
         PHASE_IDLE,    /* between two requests */
+        PHASE_QUIET,   /* likewise, and the client is known to be still there */
         PHASE_BODY,    /* receives a body */
         PHASE_HANDLER, /* suspended, waits for the application */
         PHASE_SEND,    /* an answer is being sent */
@@ -57,7 +58,7 @@ void connection_defer(struct connection *connection, usec_t deadline);
 bool connection_has_unread(const struct connection *connection);
 
 /* Whether the client has closed its side, and all that it had sent was read. */
-bool connection_is_left(const struct connection *connection);
+bool connection_client_left(const struct connection *connection);
 
 /* Ends it from our side; libmicrohttpd finds out in the next turn and frees it. */
 void connection_cut(struct connection *connection);

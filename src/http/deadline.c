@@ -4,7 +4,8 @@
  * What happens to a connection when its deadline passes.
  *
  *   header   408 and the end, or just the end where the client has sent nothing at all
- *   idle     the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with the
+ *   idle     after a moment: the end when the client has closed its side, otherwise on to
+ *   quiet    the end; but when the client has begun a request meanwhile, which libmicrohttpd tells only with the
  *            complete request line, it gets the time for a header, counted from its last byte
  *   body     checked every second: 408 when it has come slower than `min_body_rate` for `header_timeout`, or when the
  *            whole request has taken `request_timeout`; the end when the client has gone, which libmicrohttpd misses
@@ -104,7 +105,19 @@ static void begin_header(struct connection *connection, usec_t received) {
         connection_defer(connection, usec_add(received, connection->server->config->http.header_timeout));
 }
 
+/* The client may have closed in one go with its last request, which libmicrohttpd has not seen then: see the top. The
+ * time it has been idle for goes on. */
 static void expire_idle(struct connection *connection) {
+        if (connection_client_left(connection)) {
+                connection_cut(connection);
+                return;
+        }
+        connection->phase = PHASE_QUIET;
+        connection_defer(connection,
+                         usec_add(connection->since, connection->server->config->http.idle_timeout));
+}
+
+static void expire_quiet(struct connection *connection) {
         usec_t received;
 
         if (connection_has_unread(connection)) /* it is about to be read */
@@ -131,7 +144,7 @@ static void expire_body(struct connection *connection) {
                 connection_cut(connection);
                 return;
         }
-        if (connection_is_left(connection)) {
+        if (connection_client_left(connection)) {
                 connection_cut(connection);
                 return;
         }
@@ -195,7 +208,7 @@ static void expire_send(struct connection *connection) {
 bool deadlines_give_up_idle(struct http_server *server) {
         unsigned int looks = IDLE_LOOKS;
 
-        LIST_FOREACH_SAFE(node, &server->phases[PHASE_IDLE]) {
+        LIST_FOREACH_SAFE(node, &server->phases[PHASE_QUIET]) {
                 struct connection *connection = connection_at(node);
                 usec_t received;
 
@@ -295,7 +308,8 @@ static void deadlines_drain(struct http_server *server) {
 
 void deadlines_process(struct http_server *server) {
         static void (*const expire[_PHASE_MAX])(struct connection * connection) = {
-                [PHASE_HEADER] = expire_header,   [PHASE_IDLE] = expire_idle, [PHASE_BODY] = expire_body,
+                [PHASE_HEADER] = expire_header,   [PHASE_IDLE] = expire_idle,
+                [PHASE_QUIET] = expire_quiet,     [PHASE_BODY] = expire_body,
                 [PHASE_HANDLER] = expire_handler, [PHASE_SEND] = expire_send,
         };
 

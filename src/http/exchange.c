@@ -207,7 +207,7 @@ void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *
         admission_begin(exchange, target);
         exchange->connection = connection;
         connection->exchange = exchange;
-        if (connection->phase == PHASE_IDLE)
+        if (connection->phase == PHASE_IDLE || connection->phase == PHASE_QUIET)
                 connection_enter(connection, PHASE_HEADER);
         return exchange;
 }

@@ -135,8 +135,9 @@ void listeners_update(struct http_server *server) {
 }
 
 usec_t listeners_next(const struct http_server *server) {
-        bool useful =
-                !list_empty(&server->phases[PHASE_IDLE]) || !list_empty(&server->phases[PHASE_HANDLER]);
+        bool useful = !list_empty(&server->phases[PHASE_IDLE]) ||
+                      !list_empty(&server->phases[PHASE_QUIET]) ||
+                      !list_empty(&server->phases[PHASE_HANDLER]);
 
         if (server->outer_fd < 0 || server->draining)
                 return USEC_NEVER;

@@ -323,6 +323,27 @@ static void test_a_trickled_request_line_does_not_hold_a_kept_connection(void **
         assert_in_range(took, 100 * MSEC, 600 * MSEC);
 }
 
+/* Whether the end is seen with the request or behind it is chance, hence several. */
+static void test_a_client_that_closes_behind_its_last_request_is_let_go(void **state) {
+        usec_t began;
+
+        fixture_start(routes);
+        for (unsigned int asked = 0; asked < 3; asked++) {
+                _cleanup_client_ struct client *client = client_new();
+
+                for (unsigned int i = 0; i < asked; i++)
+                        client_ask(client, "GET / HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
+                client_send(client, "GET / HTTP/1.1\r\n" HOST "\r\n");
+                assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
+                assert_true(client_receive(client, &reply, false));
+                assert_int_equal(reply.status, 200);
+                began = now_monotonic();
+                assert_true(client_sees_end(client));
+                assert_false(client->reset);
+                assert_true(now_monotonic() - began < USEC_PER_SEC);
+        }
+}
+
 static void test_a_newcomer_takes_the_place_of_the_longest_idle(void **state) {
         _cleanup_client_ struct client *old = NULL, *recent = NULL, *newcomer = NULL;
         usec_t begin = now_monotonic();
@@ -407,6 +428,7 @@ int main(void) {
                 TEST(test_a_request_that_is_never_answered_is_given_back_at_the_end),
                 TEST(test_a_client_that_does_not_read_its_answer_is_cut),
                 TEST(test_a_trickled_request_line_does_not_hold_a_kept_connection),
+                TEST(test_a_client_that_closes_behind_its_last_request_is_let_go),
                 TEST(test_a_newcomer_takes_the_place_of_the_longest_idle),
                 TEST(test_nobody_is_given_up_while_nobody_waits),
                 TEST(test_a_client_that_has_gone_holds_no_place_at_the_limit),
