@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -84,6 +85,44 @@ def test_a_program_without_the_thread_sanitizer_proves_nothing():
     done = subprocess.run([HERE / "threads", "/bin/true"], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "not ok 1 - the program was built with the sanitizer" in done.stdout
+
+
+FUZZ_TARGET = """#!/bin/bash
+for word; do
+        case $word in
+        -artifact_prefix=*) prefix=${word#*=} ;;
+        -max_total_time=*) echo offending >"${prefix}crash-1"; echo "deadly signal"; exit 77 ;;
+        esac
+done
+echo stat::number_of_executed_units: 2
+"""
+
+
+def run_fuzz_target(tmp_path, seconds):
+    target, corpus = tmp_path / "fuzz-thing", tmp_path / "corpus"
+    target.write_text(FUZZ_TARGET)
+    target.chmod(0o755)
+    corpus.mkdir()
+    for name in ("one", "two"):
+        (corpus / name).write_text(name)
+    return subprocess.run([HERE / "fuzz/run-one", target, corpus, tmp_path / "findings"], check=False, text=True,
+                          capture_output=True, env={**os.environ, "MUSTER_FUZZ_SECONDS": seconds})
+
+
+def test_what_breaks_a_fuzz_target_is_a_failure_and_kept(tmp_path):
+    done = run_fuzz_target(tmp_path, "1")
+    kept = tmp_path / "findings/fuzz-thing-crash-1"
+    assert done.returncode == 1
+    assert "ok 1 - fuzz-thing: the 2 inputs of the corpus" in done.stdout
+    assert "not ok 2 - fuzz-thing: new inputs for 1 s" in done.stdout
+    assert kept.read_text() == "offending\n"
+    assert str(kept) in done.stderr and "deadly signal" in done.stderr
+
+
+def test_a_fuzz_target_can_run_its_corpus_alone(tmp_path):
+    done = run_fuzz_target(tmp_path, "0")
+    assert done.returncode == 0
+    assert tally.count_tap(done.stdout) == tally.Tally(passed=1, skipped=1)
 
 
 CMOCKA = """[==========] Running 4 test(s).
