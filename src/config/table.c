@@ -105,9 +105,10 @@ const struct config_key config_table[] = {
         { "http", "max_header", CONFIG_SIZE, .fallback = "8K", .min = KIB, .max = MIB, .reloadable = true,
           FIELD(http.max_header),
           .help = "The largest header of a request, request line included; a larger one is answered with 431. So is one "
-                  "that takes more than max_header and 7K of memory, where cookies count twice and each field, query "
-                  "argument and cookie 64 bytes more: 100 of them always fit, without long cookies. Query arguments "
-                  "alone may take half of it." },
+                  "that takes more than max_header and 3K of memory, where cookies count twice and each field, query "
+                  "argument and cookie 64 bytes more. By default that suffices for a header of 8K with 48 of them, of "
+                  "4500 bytes with 100, or for a cookie of 4K beside 20 ordinary fields. Query arguments alone may "
+                  "take half of it. Each connection holds this memory, and what a request costs grows with it." },
         { "http", "header_timeout", CONFIG_DURATION, .fallback = "10s", .min = 100 * MSEC, .max = HOUR,
           .reloadable = true, FIELD(http.header_timeout),
           .help = "How long a client may take to send a request's header, from its first byte to its last." },

@@ -37,9 +37,9 @@
 #include "util/log.h"
 
 /* What a connection needs besides the header itself: the table of the fields, a copy of the cookies, and the header
- * of the answer. The library clears all of it for each request, so there is no more than that; check_header() in
- * exchange.c counts. */
-#define POOL_EXTRA 8192U
+ * of the answer. The library clears all of it for each request, which costs more than anything else in user space, so
+ * there is no more than an ordinary request needs beside the largest header; check_header() in admission.c counts. */
+#define POOL_EXTRA 4096U
 
 static void log_library(void *userdata, const char *format, va_list arguments) {
         char text[256];
