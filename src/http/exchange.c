@@ -264,7 +264,7 @@ static enum MHD_Result handle_header(struct exchange *exchange, const char *meth
         exchange->begun = true;
         exchange_count(exchange->server, 1);
         exchange->server->now = request->began = now_monotonic();
-        request->began_realtime = now_realtime();
+        request->began_realtime = request->began + exchange->server->to_realtime;
         request->method = copy_method(request, method);
         if (!request->method)
                 return MHD_NO;
@@ -301,7 +301,7 @@ static enum MHD_Result handle_request(struct exchange *exchange) {
                 return answer_send(exchange, &request->response);
         }
         (void) request_run(request, request->route->declared->handler);
-        exchange->server->now = now_monotonic(); /* deadlines count from here */
+        exchange->server->now = MAX(exchange->server->now, now_coarse()); /* deadlines count from here */
         switch (request->state) {
         case REQUEST_SUSPENDED:
                 request->parked = true;

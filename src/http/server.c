@@ -116,6 +116,7 @@ int http_server_new(struct http_server **ret, struct muster *muster, const struc
                 .now = now_monotonic(),
                 .drain_deadline = USEC_NEVER,
         };
+        server->to_realtime = now_realtime() - server->now;
         for (size_t i = 0; i < _PHASE_MAX; i++)
                 list_init(&server->phases[i]);
         list_init(&server->answered);
@@ -169,6 +170,7 @@ int http_server_fd(const struct http_server *server) {
 
 void http_server_process(struct http_server *server, usec_t now) {
         server->now = now;
+        server->to_realtime = now_realtime() - now;
         if (!list_empty(&server->answered))
                 exchanges_resume(server);
         server->resumed = false;

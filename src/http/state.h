@@ -18,10 +18,11 @@ struct http_server {
         int epoll_fd; /* libmicrohttpd's */
         int outer_fd; /* the worker's epoll, not owned; -1 until http_server_listen() */
         size_t pool_size;
-        bool strict;   /* the library refuses what could be read two ways */
-        bool in_place; /* it does not, but parses in place: see header-check.c */
-        bool resumed;  /* it has been told to resume something, and has not run since */
-        usec_t now;    /* the last time that was looked at the clock */
+        bool strict;        /* the library refuses what could be read two ways */
+        bool in_place;      /* it does not, but parses in place: see header-check.c */
+        bool resumed;       /* it has been told to resume something, and has not run since */
+        usec_t now;         /* the last time that was looked at the clock */
+        usec_t to_realtime; /* what is to be added to a monotonic time for the realtime, as of this turn */
 
         struct http_listener *listeners;
         struct balance balance;

@@ -37,6 +37,15 @@ static void spans_are_read_as_systemd_writes_them(void **state) {
         }
 }
 
+static void the_coarse_clock_is_a_little_behind_and_never_ahead(void **state) {
+        for (int i = 0; i < 1000; i++) {
+                usec_t before = now_monotonic(), coarse = now_coarse();
+
+                assert_true(coarse <= now_monotonic());
+                assert_true(coarse + USEC_PER_SEC > before);
+        }
+}
+
 static void what_is_no_span_is_refused(void **state) {
         static const char *const cases[] = {
                 "",     " ",    "s",   "-1s", "+1s", " 1s",      "1s ",  "12abc",
@@ -111,6 +120,7 @@ static void the_monotonic_clock_does_not_go_back(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(spans_are_read_as_systemd_writes_them),
+                cmocka_unit_test(the_coarse_clock_is_a_little_behind_and_never_ahead),
                 cmocka_unit_test(what_is_no_span_is_refused),
                 cmocka_unit_test(a_span_that_does_not_fit_is_out_of_range),
                 cmocka_unit_test(what_is_written_is_read_back),

@@ -16,6 +16,9 @@ typedef uint64_t usec_t;
 usec_t now_monotonic(void);
 usec_t now_realtime(void);
 
+/* The monotonic time of the kernel's last tick, up to 10 ms ago: a quarter of the price, and enough for deadlines. */
+usec_t now_coarse(void);
+
 /* Adds without wrapping: a sum that does not fit, or any with USEC_NEVER, is USEC_NEVER. */
 usec_t usec_add(usec_t a, usec_t b);
 
