@@ -10,6 +10,9 @@
  * slash would bring them back, in the decoded path and in whatever an application makes of a parameter, so a segment
  * in which "." or ".." stands between slashes is no path of ours.
  *
+ * Most targets have nothing in them that must be decoded or removed, which one look tells: their path is what they
+ * say, and only its segments are made.
+ *
  * The decoded path is made twice, with slashes for people and with NULs for the router, so that a segment is
  * a string where it stands and parameters need no copies. Both have the same offsets.
  */
@@ -120,6 +123,30 @@ static ssize_t decode_segments(char *segments, const char *text, const char *end
         return (ssize_t) size;
 }
 
+/* The size of a path that is what it says: no dot segments, nothing to be decoded, no query behind it. Otherwise 0. */
+static size_t plain_size(const char *text) {
+        const char *p = text;
+
+        if (*p != '/')
+                return 0;
+        for (; *p; p++)
+                if (*p == '%' || *p == '?' || *p == '#' || (*p == '/' && p[1] == '.'))
+                        return 0;
+        return (size_t) (p - text);
+}
+
+static int take_plain(struct target *ret, struct arena *arena, const char *text, size_t size) {
+        char *segments = arena_alloc(arena, size + 1);
+
+        if (!segments)
+                return -ENOMEM;
+        for (size_t i = 0; i < size; i++)
+                segments[i] = text[i] == '/' ? '\0' : text[i];
+        segments[size] = '\0';
+        *ret = (struct target){ .path = text, .segments = segments, .size = size };
+        return 0;
+}
+
 /* Where the authority of an absolute-form begins. NULL where the text is none, or has an empty one. */
 static const char *find_authority(const char *text) {
         const char *p;
@@ -136,8 +163,11 @@ static const char *find_authority(const char *text) {
 int target_parse(struct target *ret, struct arena *arena, const char *text) {
         const char *path = text, *authority = NULL, *end;
         char *segments, *copy;
+        size_t plain = plain_size(text);
         ssize_t size;
 
+        if (plain > 0)
+                return take_plain(ret, arena, text, plain);
         *ret = (struct target){ .path = "*", .segments = "*", .size = 1, .asterisk = true };
         if (streq(text, "*"))
                 return 0;

@@ -20,7 +20,7 @@ struct target {
 };
 
 /* Takes apart an origin-form ("/a?b"), an absolute-form ("http://host/a?b") or "*". The results live in the
- * arena, but for the query, which points into the text. -EINVAL for anything else, for a bad percent triplet,
+ * arena, or point into the text, which must last as long. -EINVAL for anything else, for a bad percent triplet,
  * for an encoded NUL and for "." or ".." beside an encoded slash; -ENOMEM. */
 int target_parse(struct target *ret, struct arena *arena, const char *text);
 

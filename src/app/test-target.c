@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -184,6 +185,24 @@ static void assert_next(char **cursor, const char *name, const char *value) {
         assert_string_equal(got_value, value);
 }
 
+/* One without a query is taken by a shorter way. */
+static void test_a_path_is_the_same_with_and_without_a_query(void **state) {
+        static const char *const paths[] = { "/",      "//",  "/a",     "/a/",   "/a.b/c..d/~",
+                                             "/a//b/", "/..", "/a/./b", "/a%20b" };
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                struct target target, other;
+                char text[64];
+
+                (void) snprintf(text, sizeof(text), "%s?", paths[i]);
+                assert_int_equal(target_parse(&target, &arena, paths[i]), 0);
+                assert_int_equal(target_parse(&other, &arena, text), 0);
+                assert_int_equal(target.size, other.size);
+                assert_string_equal(target.path, other.path);
+                assert_memory_equal(target.segments, other.segments, target.size + 1);
+        }
+}
+
 static void test_a_query_gives_names_and_values_in_order(void **state) {
         char text[] = "&&a=1&b&c=&=d&a=2&e=f=g&&", *cursor = text, *name, *value;
 
@@ -232,6 +251,7 @@ int main(void) {
                 TEST(test_an_absolute_form_names_its_host),
                 TEST(test_the_asterisk_is_a_target_of_its_own),
                 TEST(test_the_query_is_left_as_it_was_sent),
+                TEST(test_a_path_is_the_same_with_and_without_a_query),
                 TEST(test_a_query_gives_names_and_values_in_order),
                 TEST(test_a_query_is_decoded_and_plus_is_a_space),
                 TEST(test_long_targets_use_more_than_the_arenas_own_room),

@@ -34,30 +34,69 @@ static void refuse(struct header_check *check, const char *reason) {
                 check->reason = reason;
 }
 
-static bool is_token(const char *text, size_t size) {
-        /* One bit for each of the 128 characters. */
-        static const uint32_t allowed[4] = { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff };
+/* What a byte may be part of. */
+enum {
+        TOKEN = 1 << 0,   /* RFC 9110, 5.6.2 */
+        NAME = 1 << 1,    /* of a host: RFC 3986, 3.2.2 */
+        HEX = 1 << 2,     /* RFC 5234, B.1 */
+        CONTROL = 1 << 3, /* but for the tab, which counts as a blank */
+        VISIBLE = 1 << 4, /* RFC 5234, B.1 */
+};
 
+static const unsigned char kinds[256] = {
+        [0x00 ... 0x08] = CONTROL,
+        [0x0a ... 0x1f] = CONTROL,
+        [0x7f] = CONTROL,
+        ['0' ... '9'] = VISIBLE | TOKEN | NAME | HEX,
+        ['A' ... 'F'] = VISIBLE | TOKEN | NAME | HEX,
+        ['G' ... 'Z'] = VISIBLE | TOKEN | NAME,
+        ['a' ... 'f'] = VISIBLE | TOKEN | NAME | HEX,
+        ['g' ... 'z'] = VISIBLE | TOKEN | NAME,
+        ['!'] = VISIBLE | TOKEN | NAME,
+        ['"'] = VISIBLE,
+        ['#'] = VISIBLE | TOKEN,
+        ['$' ... '\''] = VISIBLE | TOKEN | NAME,
+        ['('] = VISIBLE | NAME,
+        [')'] = VISIBLE | NAME,
+        ['*'] = VISIBLE | TOKEN | NAME,
+        ['+'] = VISIBLE | TOKEN | NAME,
+        [','] = VISIBLE | NAME,
+        ['-'] = VISIBLE | TOKEN | NAME,
+        ['.'] = VISIBLE | TOKEN | NAME,
+        ['/'] = VISIBLE,
+        [':'] = VISIBLE,
+        [';'] = VISIBLE | NAME,
+        ['<'] = VISIBLE,
+        ['='] = VISIBLE | NAME,
+        ['>' ... '@'] = VISIBLE,
+        ['[' ... ']'] = VISIBLE,
+        ['^'] = VISIBLE | TOKEN,
+        ['_'] = VISIBLE | TOKEN | NAME,
+        ['`'] = VISIBLE | TOKEN,
+        ['{'] = VISIBLE,
+        ['|'] = VISIBLE | TOKEN,
+        ['}'] = VISIBLE,
+        ['~'] = VISIBLE | TOKEN | NAME,
+};
+
+static bool is_kind(char c, unsigned int kind) {
+        return kinds[(unsigned char) c] & kind;
+}
+
+static bool is_token(const char *text, size_t size) {
         if (size == 0)
                 return false;
-        for (size_t i = 0; i < size; i++) {
-                unsigned char c = (unsigned char) text[i];
-
-                if (c >= 128 || !(allowed[c / 32] & (UINT32_C(1) << (c % 32))))
+        for (size_t i = 0; i < size; i++)
+                if (!is_kind(text[i], TOKEN))
                         return false;
-        }
         return true;
 }
 
 static bool has_control(const char *text, size_t size) {
         for (size_t i = 0; i < size; i++)
-                if (((unsigned char) text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
+                if (is_kind(text[i], CONTROL))
                         return true;
         return false;
-}
-
-static bool is_hex(char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 /* ---- The request line ---- */
@@ -68,15 +107,14 @@ static bool is_host(const char *text, size_t size) {
 
         if (size > 0 && *p == '[') {
                 for (p++; p < end && *p != ']'; p++)
-                        if (!is_hex(*p) && *p != ':' && *p != '.')
+                        if (!is_kind(*p, HEX) && *p != ':' && *p != '.')
                                 return false;
                 if (p == end || p == text + 1)
                         return false;
                 p++;
         } else
                 for (; p < end && *p != ':'; p++)
-                        if (!strchr("-._~!$&'()*+,;=%", *p) && !(*p >= '0' && *p <= '9') &&
-                            !(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z'))
+                        if (!is_kind(*p, NAME))
                                 return false;
         if (p < end && *p++ != ':')
                 return false;
@@ -110,11 +148,11 @@ static const char *check_target(const char *method, const char *target) {
         if (authority && !has_host(authority))
                 return "a target without a host, or with one that is none";
         for (const char *p = target; *p; p++) {
-                if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f)
+                if (!is_kind(*p, VISIBLE))
                         return "a control byte, a space or a byte above 126 in the target";
                 if (*p != '%')
                         continue;
-                if (!is_hex(p[1]) || !is_hex(p[2]))
+                if (!is_kind(p[1], HEX) || !is_kind(p[2], HEX))
                         return "a bad percent triplet in the target";
                 if (p[1] == '0' && p[2] == '0')
                         return "an encoded NUL in the target";
