@@ -56,7 +56,9 @@ static bool is_field_value(const char *text) {
 
 /* Whether nothing but blanks is there, which as a value is nothing. */
 static bool is_blank(const char *text) {
-        return text[strspn(text, " \t")] == '\0';
+        while (*text == ' ' || *text == '\t')
+                text++;
+        return *text == '\0';
 }
 
 /* What frames the message, or is added by the server itself. */

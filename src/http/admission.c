@@ -39,8 +39,19 @@ static void forget_query(struct exchange *exchange, const char *query) {
 void admission_begin(struct exchange *exchange, const char *target) {
         const char *query = strchr(target, '?');
 
+        exchange->has_query = query != NULL;
         if (query && !has_room_for_query(exchange->server, query + 1, exchange->target_size))
                 forget_query(exchange, query + 1);
+}
+
+/* How many entries the library's table has. All but the fields are seldom there, and to count them is to walk it. */
+static size_t count_entries(const struct exchange *exchange) {
+        int n = 0;
+
+        if (exchange->has_query || exchange->header.cookie_size > 0)
+                n = MHD_get_connection_values(exchange->connection->mhd,
+                                              MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND, NULL, NULL);
+        return exchange->header.n_fields + (size_t) MAX(n, 0);
 }
 
 static enum MHD_Result check_field(void *userdata, enum MHD_ValueKind kind, const char *name,
@@ -52,8 +63,8 @@ static enum MHD_Result check_field(void *userdata, enum MHD_ValueKind kind, cons
 /* What the library has left for the header of an answer, when all that it keeps of the request is taken off: the bytes
  * themselves, the cookies a second time, and its table. Another request that came with the first may take from it, of
  * which nothing can be known. */
-static size_t answer_room(const struct exchange *exchange, size_t header_size, size_t n_fields) {
-        size_t used = header_size + exchange->header.cookie_size + n_fields * FIELD_SIZE;
+static size_t answer_room(const struct exchange *exchange, size_t header_size) {
+        size_t used = header_size + exchange->header.cookie_size + count_entries(exchange) * FIELD_SIZE;
 
         return exchange->server->pool_size - MIN(exchange->server->pool_size, used);
 }
@@ -65,15 +76,12 @@ static unsigned int check_header(struct exchange *exchange, const char *method, 
         struct header_check *check = &exchange->header;
         size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
         const char *reason;
-        int n_fields;
 
         header_check_begin(check, method, exchange->request.target_text, version);
         if (server->in_place)
                 header_check_layout(check, method, exchange->target_at, exchange->target_size, version);
         (void) MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, check_field, check);
-        n_fields = MHD_get_connection_values(mhd, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND | MHD_COOKIE_KIND,
-                                             NULL, NULL);
-        exchange->room = answer_room(exchange, size, (size_t) MAX(n_fields, 0));
+        exchange->room = answer_room(exchange, size);
         exchange->version = check->is_1_1 ? "HTTP/1.1" : "HTTP/1.0";
         reason = header_check_end(check, method, size);
         if (reason) {

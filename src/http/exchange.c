@@ -137,7 +137,8 @@ static struct exchange *exchange_new(struct http_server *server) {
                 if (!exchange)
                         return NULL;
         } else {
-                exchange = container_of(server->spare.next, struct exchange, node);
+                /* the one that was used last is still in the cache */
+                exchange = container_of(server->spare.prev, struct exchange, node);
                 list_remove(&exchange->node);
                 server->n_spare--;
         }
@@ -383,8 +384,9 @@ static bool must_linger(const struct connection *connection, const struct exchan
 void exchange_completed(void *userdata, struct MHD_Connection *mhd, void **context,
                         enum MHD_RequestTerminationCode code) {
         struct http_server *server = userdata;
-        struct connection *connection = connection_of(mhd);
         struct exchange *exchange = *context;
+        struct connection *connection =
+                exchange && exchange->connection ? exchange->connection : connection_of(mhd);
 
         if (connection && must_linger(connection, exchange) && code != MHD_REQUEST_TERMINATED_CLIENT_ABORT)
                 linger_start(server, connection->fd);

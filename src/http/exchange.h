@@ -28,6 +28,7 @@ struct exchange {
         size_t capacity;      /* of request.body */
         size_t room;          /* of the connection's memory, for the header of the answer */
 
+        bool has_query; /* there is a question mark in the target */
         bool oversized; /* there are more query arguments than the library can take */
         bool begun;     /* the header has been looked at */
         bool discards;  /* the body is read and dropped */

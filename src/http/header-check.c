@@ -249,6 +249,7 @@ static void check_place(struct header_check *check, const char *name, size_t nam
 
 void header_check_field(struct header_check *check, const char *name, size_t name_size, const char *value,
                         size_t value_size) {
+        check->n_fields++;
         if (check->expected)
                 check_place(check, name, name_size, value, value_size);
         if (!is_token(name, name_size))

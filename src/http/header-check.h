@@ -17,6 +17,7 @@ struct header_check {
         bool expects_continue;
         uint64_t length;
 
+        size_t n_fields;
         size_t cookie_size; /* of all Cookie fields */
 
         unsigned int n_hosts;

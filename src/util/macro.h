@@ -44,7 +44,7 @@
         struct macro_wants_a_semicolon
 
 static inline bool streq(const char *a, const char *b) {
-        return strcmp(a, b) == 0;
+        return *a == *b && strcmp(a, b) == 0;
 }
 
 static inline bool startswith(const char *s, const char *start) {
