@@ -41,6 +41,13 @@
  * there is no more than an ordinary request needs beside the largest header; check_header() in admission.c counts. */
 #define POOL_EXTRA 4096U
 
+/* Since 1.0 the library takes a connection through an eventfd unless it is told that there is but one thread. */
+#if MHD_VERSION >= 0x00097707
+#define ONE_THREAD MHD_USE_NO_THREAD_SAFETY
+#else
+#define ONE_THREAD 0
+#endif
+
 static void log_library(void *userdata, const char *format, va_list arguments) {
         char text[256];
         int n;
@@ -53,8 +60,8 @@ static void log_library(void *userdata, const char *format, va_list arguments) {
 }
 
 static int start_library(struct http_server *server) {
-        const unsigned int flags =
-                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+        const unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+                                   MHD_USE_ERROR_LOG | ONE_THREAD;
         struct MHD_OptionItem options[] = {
                 { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library, NULL }, /* first, it logs the others */
                 { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t) exchange_begin, server },
