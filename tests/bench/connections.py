@@ -4,13 +4,15 @@
 The cost is the CPU time of all workers for a request on a connection of its own, with 32 workers against 2: the
 difference is that of workers that are woken for nothing. The spread is that of 256 kept connections among 4 workers,
 the fullest one against the mean, opened one after the other or all at once: the median and the worst of the rounds.
+A round begins when the workers have seen the end of the connections of the one before, since they share by counting
+what each of them has.
 """
 
 import collections
 import statistics
 import sys
 
-from measure import Client, Muster, cpu_per_request, in_turn, median, ratio, report, tools
+from measure import Client, Muster, cpu_per_request, in_turn, median, ratio, report, threads_at_rest, tools
 
 FEW, MANY = 2, 32
 COST_ROUNDS, COST_REQUESTS, COST_CONNECTIONS = 11, 6000, 16
@@ -30,9 +32,10 @@ def measure_cost(bench):
            muster_ns=median(ours), reference_ns=median(theirs), ratio=ratio(ours, theirs))
 
 
-def spread(address, at_once):
+def spread(muster, at_once):
     """The connections of the fullest worker against the mean."""
-    clients, texts = [], []
+    address, clients, texts = muster.address, [], []
+    list(threads_at_rest(muster.pids()))
     try:
         for _ in range(SPREAD_CONNECTIONS):
             clients.append(Client(address))
@@ -51,7 +54,7 @@ def spread(address, at_once):
 def measure_spread(bench):
     with Muster(bench, SPREAD_WORKERS, "spread", spread=True) as muster:
         for name, at_once in (("one after the other", False), ("all at once", True)):
-            values = [spread(muster.address, at_once) for _ in range(SPREAD_ROUNDS)]
+            values = [spread(muster, at_once) for _ in range(SPREAD_ROUNDS)]
             report("connections", case=f"spread, {name}", workers=SPREAD_WORKERS, connections=SPREAD_CONNECTIONS,
                    rounds=SPREAD_ROUNDS, max_of_mean=round(statistics.median(values), 3), worst=round(max(values), 3))
 

@@ -53,15 +53,18 @@ def median(values):
 # ---- Processes, as the kernel counts them
 
 
-def cpu_ns(pids):
-    """The CPU time of all threads of these processes, in ns, once they sleep: until then it is not all booked."""
-    total = 0
+def threads_at_rest(pids):
+    """All threads of these processes, once they sleep: nothing that was sent to them waits to be looked at then."""
     for pid in pids:
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
             wait_for(lambda task=task: "S" == task.joinpath("stat").read_text().rsplit(")", 1)[1].split()[0],
                      f"thread {task} to sleep")
-            total += int(task.joinpath("schedstat").read_text().split()[0])
-    return total
+            yield task
+
+
+def cpu_ns(pids):
+    """The CPU time of all threads of these processes, in ns, once they sleep: until then it is not all booked."""
+    return sum(int(task.joinpath("schedstat").read_text().split()[0]) for task in threads_at_rest(pids))
 
 
 def sleeps(pids):
