@@ -23,6 +23,10 @@
 enum {
         OPTION_JSON = 256,
         OPTION_VERSION,
+        OPTION_LIFT,
+        OPTION_ADD,
+        OPTION_ADD_ROUTE,
+        OPTION_TIME,
 };
 
 static const struct option options[] = {
@@ -31,6 +35,10 @@ static const struct option options[] = {
         { "batch", no_argument, NULL, 'b' },
         { "delay", required_argument, NULL, 'd' },
         { "iterations", required_argument, NULL, 'n' },
+        { "lift", required_argument, NULL, OPTION_LIFT },
+        { "add", required_argument, NULL, OPTION_ADD },
+        { "add-route", required_argument, NULL, OPTION_ADD_ROUTE },
+        { "time", required_argument, NULL, OPTION_TIME },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, OPTION_VERSION },
         {},
@@ -59,6 +67,20 @@ static int take_option(struct arguments *arguments, int option) {
         case 'n':
                 if (parse_uint64(optarg, &arguments->iterations) < 0 || arguments->iterations == 0)
                         return complain("no number from 1", optarg);
+                return 0;
+        case OPTION_LIFT:
+                arguments->lift = optarg;
+                return argument_is_number(optarg) || streq(optarg, "all")
+                               ? 0
+                               : complain("neither a number nor \"all\"", optarg);
+        case OPTION_ADD:
+        case OPTION_ADD_ROUTE:
+                arguments->add = optarg;
+                arguments->add_route = option == OPTION_ADD_ROUTE;
+                return 0;
+        case OPTION_TIME:
+                if (usec_parse(optarg, &arguments->time) < 0 || arguments->time == 0)
+                        return complain("no span of time", optarg);
                 return 0;
         case 'h':
                 arguments->help = true;

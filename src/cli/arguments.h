@@ -17,6 +17,10 @@ struct arguments {
         bool batch;
         bool help;
         bool version;
+        const char *lift;    /* of quarantine: a number or "all" */
+        const char *add;     /* of quarantine */
+        bool add_route;      /* it is a route */
+        usec_t time;         /* how long, 0: as configured */
         uint64_t iterations; /* 0: without end */
         usec_t delay;
 };

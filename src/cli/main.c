@@ -20,9 +20,11 @@ struct verb {
 
 static const struct verb verbs[] = {
         { "status", true, 0, 0, verb_status, "[NAME]", "how a service is" },
+        { "top", true, 0, 0, verb_top, "[NAME]", "the same from moment to moment" },
         { "list", false, 0, 0, verb_list, "", "all instances there are" },
         { "reload", true, 0, 0, verb_reload, "[NAME]",
           "read configuration and application again, and wait" },
+        { "quarantine", true, 0, 0, verb_quarantine, "[NAME]", "what is refused since it crashes workers" },
         { "config", true, 0, 0, verb_config, "[NAME]", "every setting, and where it comes from" },
         { "check", false, 0, 1, verb_check, "[NAME|FILE]", "whether a configuration is good" },
         { "logs", false, 0, -1, verb_logs, "[NAME] [JOURNALCTL OPTIONS]", "what the journal has of it" },
@@ -44,6 +46,13 @@ static void print_help(void) {
                 "\n"
                 "  -i, --instance NAME      the instance, also one whose name is a number\n"
                 "      --json               the answer as JSON\n"
+                "  -d, --delay SPAN         of top: how often, 2s\n"
+                "  -n, --iterations N       of top: end after so many\n"
+                "  -b, --batch              of top: one after the other, as text\n"
+                "      --lift NUMBER|all    of quarantine: let it out\n"
+                "      --add REQUEST        of quarantine: put in, such as \"GET /items/7\"\n"
+                "      --add-route ROUTE    of quarantine: put in, such as \"GET /items/{id}\"\n"
+                "      --time SPAN          of quarantine: for how long\n"
                 "  -h, --help               this text\n"
                 "      --version            the version\n"
                 "\n"

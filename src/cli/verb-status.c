@@ -6,23 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/format.h"
 #include "cli/instance.h"
 #include "cli/listing.h"
+#include "cli/screen.h"
 #include "cli/verb.h"
 #include "cli/view.h"
-
-/* Of the screen; 0 where the output goes elsewhere, and nothing shall be cut. */
-static size_t screen_width(void) {
-        struct winsize size;
-
-        if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
-                return 0;
-        return size.ws_col;
-}
 
 static int out_of_memory(void) {
         (void) fputs("musterctl: Out of memory\n", stderr);

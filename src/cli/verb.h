@@ -10,5 +10,7 @@ int verb_check(const struct arguments *arguments);
 int verb_config(const struct arguments *arguments);
 int verb_list(const struct arguments *arguments);
 int verb_logs(const struct arguments *arguments);
+int verb_quarantine(const struct arguments *arguments);
 int verb_reload(const struct arguments *arguments);
 int verb_status(const struct arguments *arguments);
+int verb_top(const struct arguments *arguments);

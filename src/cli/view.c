@@ -106,6 +106,43 @@ static void print_restarts(const struct value *status, FILE *file) {
         (void) fputc('\n', file);
 }
 
+/* In all, where there was a master before this one. */
+static void print_totals(const struct value *status, usec_t now, FILE *file) {
+        const struct value *totals = value_get(status, "Totals");
+        uint64_t since = value_number(totals, "SinceUsec");
+        char span[FORMAT_MAX];
+
+        if (value_number(totals, "Starts") <= 1)
+                return;
+        label(file, "In all");
+        (void) fprintf(file,
+                       "%" PRIu64 " starts, %" PRIu64 " restarts, %" PRIu64 " crashes, %" PRIu64
+                       " requests in %s\n",
+                       value_number(totals, "Starts"), value_number(totals, "Restarts"),
+                       value_number(totals, "Crashes"), value_number(totals, "Requests"),
+                       format_span(now > since ? now - since : 0, span, sizeof(span)));
+}
+
+static void print_quarantine(const struct value *status, FILE *file) {
+        const struct value *entries = value_list(status, "Quarantine");
+        char span[FORMAT_MAX];
+
+        for (size_t i = 0; i < entries->n_items; i++) {
+                const struct value *entry = &entries->items[i];
+
+                if (i == 0)
+                        label(file, "Quarantine");
+                else
+                        (void) fprintf(file, "%14s", "");
+                (void) fprintf(file, "%" PRIu64 " ", value_number(entry, "Number"));
+                print_text(file, value_text(entry, "Kind"));
+                (void) fputc(' ', file);
+                print_text(file, value_text(entry, "Text"));
+                (void) fprintf(file, ", for %s\n",
+                               format_span(value_number(entry, "EndsInUsec"), span, sizeof(span)));
+        }
+}
+
 static void print_agent(const struct value *status, FILE *file) {
         const struct value *agent = value_get(status, "Agent");
         char span[FORMAT_MAX], bytes[FORMAT_MAX];
@@ -176,6 +213,8 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_sockets(status, file);
         print_reload(status, now, file);
         print_restarts(status, file);
+        print_totals(status, now, file);
+        print_quarantine(status, file);
         print_agent(status, file);
         (void) fputc('\n', file);
         return print_workers(status, file, width);

@@ -11,6 +11,7 @@
 
 #define CONTROL_ERROR_RELOAD   "org.muster.Error.ReloadFailed"
 #define CONTROL_ERROR_STOPPING "org.muster.Error.Stopping"
+#define CONTROL_ERROR_UNKNOWN  "org.muster.Error.Unknown"
 #define CONTROL_ERROR_LIMIT    "org.muster.Error.TooManyCalls"
 
 #define CONTROL_DIRECTORY      "/run/muster"

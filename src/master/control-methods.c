@@ -190,6 +190,13 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_VTABLE_START(0),
 
         SD_BUS_METHOD_WITH_NAMES("Reload", NULL, , "t", SD_BUS_PARAM(generation), method_reload, 0),
+        SD_BUS_METHOD_WITH_NAMES("AddToQuarantine", "sst",
+                                 SD_BUS_PARAM(kind) SD_BUS_PARAM(text) SD_BUS_PARAM(span), NULL, ,
+                                 control_quarantine_add, 0),
+        SD_BUS_METHOD_WITH_NAMES("LiftQuarantine", "t", SD_BUS_PARAM(number), NULL, ,
+                                 control_quarantine_lift, 0),
+        SD_BUS_METHOD_WITH_NAMES("LiftAllQuarantine", NULL, , "t", SD_BUS_PARAM(count),
+                                 control_quarantine_lift_all, 0),
         SD_BUS_METHOD_WITH_NAMES("GetConfiguration", NULL, , "a(ssss)", SD_BUS_PARAM(settings),
                                  method_get_configuration, 0),
 
@@ -211,6 +218,9 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("Sockets", "aa{sv}", control_get_sockets, 0, 0),
         SD_BUS_PROPERTY("LastReload", "a{sv}", control_get_last_reload, 0, 0),
         SD_BUS_PROPERTY("RestartBudgets", "aa{sv}", control_get_budgets, 0, 0),
+        SD_BUS_PROPERTY("Totals", "a{sv}", control_get_totals, 0, 0),
+        SD_BUS_PROPERTY("Quarantine", "aa{sv}", control_get_quarantine, 0, 0),
+        SD_BUS_PROPERTY("QuarantineRefused", "t", control_get_number, 0, 0),
 
         SD_BUS_SIGNAL_WITH_NAMES("ReloadFinished", "bts",
                                  SD_BUS_PARAM(ok) SD_BUS_PARAM(generation) SD_BUS_PARAM(reason), 0),

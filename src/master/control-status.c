@@ -88,6 +88,7 @@ static const struct {
         { "Restarts", get_restarts },
         { "Requests", status_requests },
         { "RequestsPerSecond", get_rate },
+        { "QuarantineRefused", service_quarantine_refused },
 };
 
 int control_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -299,4 +300,14 @@ int control_get_budgets(sd_bus *bus, const char *path, const char *interface, co
                                           (uint64_t) budget->limit, "IntervalUsec", "t", budget->interval);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int control_get_totals(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const struct control_client *client = userdata;
+        const struct state_totals *totals = &client->control->service->state.totals;
+
+        return sd_bus_message_append(reply, "a{sv}", 5, "SinceUsec", "t", totals->since, "Starts", "t",
+                                     totals->starts, "Restarts", "t", totals->restarts, "Crashes", "t",
+                                     totals->crashes, "Requests", "t", totals->requests);
 }

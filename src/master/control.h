@@ -72,21 +72,18 @@ int control_methods_add(struct control_client *client);
 /* Ends a wait, with or without an answer having been sent. */
 struct control_call *control_call_free(struct control_call *call);
 
-/* control-status.c: the getters that the vtable names. */
-int control_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_workers(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_agent(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_sockets(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_budgets(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int control_get_last_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
-                            sd_bus_message *reply, void *userdata, sd_bus_error *error);
+/* What the vtable in control-methods.c names. */
+typedef int control_getter_t(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error);
+typedef int control_method_t(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+/* control-status.c */
+control_getter_t control_get_text, control_get_number, control_get_workers, control_get_agent,
+        control_get_sockets, control_get_budgets, control_get_last_reload, control_get_totals;
+
+/* control-quarantine.c */
+control_getter_t control_get_quarantine;
+control_method_t control_quarantine_add, control_quarantine_lift, control_quarantine_lift_all;
 
 /* The name of what a process is doing: "starting", "ready", "draining", "crashed". */
 const char *control_state_name(const struct service *service, const struct process *process);
