@@ -11,6 +11,8 @@
 
 #define CONTROL_ERROR_RELOAD   "org.muster.Error.ReloadFailed"
 #define CONTROL_ERROR_STOPPING "org.muster.Error.Stopping"
+#define CONTROL_ERROR_FAILED   "org.muster.Error.Failed"
+#define CONTROL_ERROR_BUSY     "org.muster.Error.Busy"
 #define CONTROL_ERROR_UNKNOWN  "org.muster.Error.Unknown"
 #define CONTROL_ERROR_LIMIT    "org.muster.Error.TooManyCalls"
 

@@ -24,9 +24,8 @@
 
 /* ---- Calls that wait ---- */
 
-/* Returns NULL, and sets the error, when it can't wait. */
-static struct control_call *call_keep(struct control_client *client, sd_bus_message *message,
-                                      sd_bus_error *error) {
+struct control_call *control_call_keep(struct control_client *client, sd_bus_message *message,
+                                       sd_bus_error *error) {
         struct control_call *call;
 
         if (client->n_calls >= CALLS_MAX) {
@@ -54,7 +53,7 @@ struct control_call *control_call_free(struct control_call *call) {
         return NULL;
 }
 
-static void call_fail(struct control_call *call, const char *name, const char *text) {
+void control_call_fail(struct control_call *call, const char *name, const char *text) {
         (void) sd_bus_reply_method_errorf(call->message, name, "%s", text);
         control_call_free(call);
 }
@@ -63,8 +62,8 @@ void control_stopping(struct service *service) {
         if (!service->control)
                 return;
         LIST_FOREACH_SAFE(node, &service->control->calls)
-                call_fail(container_of(node, struct control_call, node), CONTROL_ERROR_STOPPING,
-                          "The service stops");
+                control_call_fail(container_of(node, struct control_call, node), CONTROL_ERROR_STOPPING,
+                                  "The service stops");
 }
 
 /* ---- Signals ---- */
@@ -77,7 +76,7 @@ static bool is_listening(const struct control_client *client) {
                n < SIGNAL_QUEUE;
 }
 
-static void emit(struct control *control, const char *signal, const char *types, ...) {
+void control_emit(struct control *control, const char *signal, const char *types, ...) {
         va_list arguments, copy;
 
         va_start(arguments, types);
@@ -94,12 +93,24 @@ static void emit(struct control *control, const char *signal, const char *types,
         va_end(arguments);
 }
 
-void control_process_changed(struct service *service, const struct process *process) {
-        const char *role = process->role == PROCESS_AGENT ? "agent" : "worker";
+static void tell_state(struct service *service, const struct process *process, const char *state) {
+        control_emit(service->control, "ProcessChanged", "sixts",
+                     process->role == PROCESS_AGENT ? "agent" : "worker", process->number,
+                     (int64_t) process->pid, process->generation, state);
+}
 
-        if (service->control)
-                emit(service->control, "ProcessChanged", "sixts", role, process->number,
-                     (int64_t) process->pid, process->generation, control_state_name(service, process));
+void control_process_changed(struct service *service, const struct process *process) {
+        if (!service->control)
+                return;
+        tell_state(service, process, control_state_name(service, process));
+        control_look(service, NULL);
+}
+
+void control_process_gone(struct service *service, const struct process *process) {
+        if (!service->control)
+                return;
+        tell_state(service, process, "gone");
+        control_look(service, process);
 }
 
 /* ---- Reload ---- */
@@ -111,7 +122,7 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
 
         if (service_is_stopping(service))
                 return sd_bus_error_set(error, CONTROL_ERROR_STOPPING, "The service stops");
-        call = call_keep(client, message, error);
+        call = control_call_keep(client, message, error);
         if (!call)
                 return -EBUSY; /* what is said is in the error */
         /* Whether it begins now or one goes on already */
@@ -126,15 +137,15 @@ void control_reload_finished(struct service *service) {
 
         if (!service->control)
                 return;
-        emit(service->control, "ReloadFinished", "bts", failure == NULL, service->current->number,
-             failure ?: "");
+        control_emit(service->control, "ReloadFinished", "bts", failure == NULL, service->current->number,
+                     failure ?: "");
         LIST_FOREACH_SAFE(node, &service->control->calls) {
                 struct control_call *call = container_of(node, struct control_call, node);
 
                 if (call->reload == 0 || call->reload > service->n_reloads)
                         continue;
                 if (failure)
-                        call_fail(call, CONTROL_ERROR_RELOAD, failure);
+                        control_call_fail(call, CONTROL_ERROR_RELOAD, failure);
                 else {
                         (void) sd_bus_reply_method_return(call->message, "t", service->current->number);
                         control_call_free(call);
@@ -190,6 +201,12 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_VTABLE_START(0),
 
         SD_BUS_METHOD_WITH_NAMES("Reload", NULL, , "t", SD_BUS_PARAM(generation), method_reload, 0),
+        SD_BUS_METHOD_WITH_NAMES("ReplaceWorker", "t", SD_BUS_PARAM(number), "t", SD_BUS_PARAM(pid),
+                                 control_replace_worker, 0),
+        SD_BUS_METHOD_WITH_NAMES("StopWorker", "t", SD_BUS_PARAM(number), "t", SD_BUS_PARAM(number),
+                                 control_stop_worker, 0),
+        SD_BUS_METHOD_WITH_NAMES("Scale", "t", SD_BUS_PARAM(workers), "t", SD_BUS_PARAM(workers),
+                                 control_scale, 0),
         SD_BUS_METHOD_WITH_NAMES("AddToQuarantine", "sst",
                                  SD_BUS_PARAM(kind) SD_BUS_PARAM(text) SD_BUS_PARAM(span), NULL, ,
                                  control_quarantine_add, 0),
@@ -210,6 +227,7 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("Generation", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("WorkersWanted", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("WorkersReady", "t", control_get_number, 0, 0),
+        SD_BUS_PROPERTY("WorkersStopped", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("Restarts", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("Requests", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("RequestsPerSecond", "t", control_get_number, 0, 0),

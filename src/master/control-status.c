@@ -17,13 +17,11 @@
 
 #include "master/control.h"
 #include "master/service.h"
-#include "util/fd.h"
-#include "util/parse.h"
 #include "util/text.h"
 
 /* ---- The service ---- */
 
-static const char *service_state_name(const struct service *service) {
+const char *control_service_state(const struct service *service) {
         if (service_is_stopping(service))
                 return "stopping";
         if (service->phase < PHASE_RUNNING)
@@ -42,7 +40,7 @@ int control_get_text(sd_bus *bus, const char *path, const char *interface, const
         else if (streq(property, "Module"))
                 (void) snprintf(buffer, sizeof(buffer), "%s", service->current->config->muster.module);
         else if (streq(property, "State"))
-                (void) snprintf(buffer, sizeof(buffer), "%s", service_state_name(service));
+                (void) snprintf(buffer, sizeof(buffer), "%s", control_service_state(service));
         else if (streq(property, "Status"))
                 status_format(service, buffer, sizeof(buffer));
         return sd_bus_message_append(reply, "s", text_make_utf8(buffer));
@@ -68,6 +66,10 @@ static uint64_t get_ready(const struct service *service) {
         return service_count(service, PROCESS_WORKER, PROCESS_READY);
 }
 
+static uint64_t get_stopped(const struct service *service) {
+        return service_stopped(service);
+}
+
 static uint64_t get_restarts(const struct service *service) {
         return service->restarts;
 }
@@ -85,6 +87,7 @@ static const struct {
         { "Generation", get_generation },
         { "WorkersWanted", get_wanted },
         { "WorkersReady", get_ready },
+        { "WorkersStopped", get_stopped },
         { "Restarts", get_restarts },
         { "Requests", status_requests },
         { "RequestsPerSecond", get_rate },
@@ -116,43 +119,39 @@ const char *control_state_name(const struct service *service, const struct proce
         return "draining";
 }
 
-/* The memory of a process in bytes, 0 where it is not known. */
-static uint64_t resident_size(pid_t pid) {
-        _cleanup_free_ char *text = NULL;
-        char path[48], *start, *end;
-        uint64_t pages;
-
-        (void) snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-        if (fd_read_file(path, 256, &text, NULL) < 0)
-                return 0;
-        start = strchr(text, ' ');
-        end = start ? strchr(start + 1, ' ') : NULL;
-        if (!end)
-                return 0;
-        *end = '\0';
-        return parse_uint64(start + 1, &pages) < 0 ? 0 : pages * (uint64_t) sysconf(_SC_PAGESIZE);
+/* What its slot and the kernel say of it now, as far as it can be believed. The share in which it was busy is that of
+ * the last whole second. */
+static void look_at(const struct service *service, const struct process *process, struct slot *ret_slot,
+                    struct usage *ret_usage) {
+        *ret_usage = process->usage;
+        service_read_slot(service, process, ret_slot);
+        if (ret_slot->pid == process->pid)
+                usage_update(ret_usage, ret_slot, process->started, now_monotonic());
+        ret_usage->business = process->usage.business;
+        usage_update_rss(ret_usage, process->pid);
 }
 
 static int append_process(sd_bus_message *reply, const struct service *service,
-                          const struct process *process, const struct slot *slot) {
+                          const struct process *process, const struct slot *slot,
+                          const struct usage *usage) {
         return sd_bus_message_append(
                 reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t", (uint64_t) process->pid, "State",
                 "s", control_state_name(service, process), "Generation", "t", process->generation,
-                "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec", "t", slot->busy,
-                "BusyPercent", "d", (double) process->usage.business / 10, "Rss", "t",
-                resident_size(process->pid), "Faults", "t", (uint64_t) slot->crash.count, "Route", "s",
-                slot->route);
+                "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec", "t", usage->busy,
+                "BusyPercent", "d", (double) usage->business / 10, "Rss", "t", usage->rss, "Faults", "t",
+                (uint64_t) slot->crash.count, "Route", "s", slot->route);
 }
 
 static int append_worker(sd_bus_message *reply, const struct service *service,
                          const struct process *process) {
+        struct usage usage;
         struct slot slot;
         int r;
 
-        service_read_slot(service, process, &slot);
+        look_at(service, process, &slot, &usage);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Worker", "t", (uint64_t) process->number);
-        r = r < 0 ? r : append_process(reply, service, process, &slot);
+        r = r < 0 ? r : append_process(reply, service, process, &slot, &usage);
         r = r < 0 ? r
                   : sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "Requests", "t", slot.requests,
                                           "Errors", "t", slot.errors, "Connections", "t",
@@ -169,8 +168,11 @@ static int append_vacant(sd_bus_message *reply, const struct position *position)
         if (position->timer && sd_event_source_get_time(position->timer, &when) >= 0 && when > now)
                 wait = when - now;
         return sd_bus_message_append(reply, "a{sv}", 4, "Worker", "t", (uint64_t) position->number, "State",
-                                     "s", position->timer ? "waiting" : "missing", "StartsInUsec", "t", wait,
-                                     "Restarts", "t", position->restarts);
+                                     "s",
+                                     position->stopped ? "stopped"
+                                     : position->timer ? "waiting"
+                                                       : "missing",
+                                     "StartsInUsec", "t", wait, "Restarts", "t", position->restarts);
 }
 
 static int append_position(sd_bus_message *reply, const struct service *service, int number) {
@@ -221,14 +223,15 @@ int control_get_agent(sd_bus *bus, const char *path, const char *interface, cons
         const struct control_client *client = userdata;
         const struct service *service = client->control->service;
         const struct process *agent = find_agent(service);
+        struct usage usage;
         struct slot slot;
         int r;
 
         if (agent)
-                service_read_slot(service, agent, &slot);
+                look_at(service, agent, &slot, &usage);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
-                r = agent ? append_process(reply, service, agent, &slot)
+                r = agent ? append_process(reply, service, agent, &slot, &usage)
                           : sd_bus_message_append(reply, "{sv}", "State", "s",
                                                   service->agent.timer ? "waiting" : "missing");
         r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Restarts", "t", service->agent.restarts);

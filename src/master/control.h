@@ -32,8 +32,13 @@ void control_reload_finished(struct service *service);
 /* The service stops: calls that wait are answered so. */
 void control_stopping(struct service *service);
 
-/* A worker or the agent has changed its state: told as a signal to whoever listens. */
+/* A worker or the agent has changed its state, or has gone: told as a signal to whoever listens, and to whoever waits for
+ * it. */
 void control_process_changed(struct service *service, const struct process *process);
+void control_process_gone(struct service *service, const struct process *process);
+
+/* One could not be started. */
+void control_start_failed(struct service *service, const struct process *process, const char *reason);
 
 /* ---- Shared by the files of this part ---- */
 
@@ -46,12 +51,23 @@ struct control_client {
         unsigned int n_calls;   /* that wait */
 };
 
+/* For what a call waits, beside a reload. */
+enum control_wait {
+        CONTROL_WAIT_NOTHING,
+        CONTROL_WAIT_REPLACED, /* a worker is ready that is another than before */
+        CONTROL_WAIT_STOPPED,  /* a worker has gone */
+        CONTROL_WAIT_FULL,     /* as many workers are ready as are wanted */
+};
+
 /* A call that is answered later. */
 struct control_call {
         struct list node;
         struct control_client *client;
         sd_bus_message *message;
         uint64_t reload; /* the one it waits for */
+        enum control_wait wait;
+        uint64_t number; /* of a worker */
+        pid_t pid;       /* that it had */
 };
 
 struct control {
@@ -69,6 +85,16 @@ struct control {
 /* Offers the interface on a connection. */
 int control_methods_add(struct control_client *client);
 
+/* Keeps a call to be answered later. Returns NULL, and sets the error, when it can't wait. */
+struct control_call *control_call_keep(struct control_client *client, sd_bus_message *message,
+                                       sd_bus_error *error);
+
+/* Answers it with an error, and frees it. */
+void control_call_fail(struct control_call *call, const char *name, const char *text);
+
+/* Sends a signal to all clients that read what they get. */
+void control_emit(struct control *control, const char *signal, const char *types, ...);
+
 /* Ends a wait, with or without an answer having been sent. */
 struct control_call *control_call_free(struct control_call *call);
 
@@ -84,6 +110,15 @@ control_getter_t control_get_text, control_get_number, control_get_workers, cont
 /* control-quarantine.c */
 control_getter_t control_get_quarantine;
 control_method_t control_quarantine_add, control_quarantine_lift, control_quarantine_lift_all;
+
+/* control-workers.c */
+control_method_t control_replace_worker, control_stop_worker, control_scale;
+
+/* Looks whether what calls wait for has come. `gone`, which may be NULL, does not count any more. */
+void control_look(struct service *service, const struct process *gone);
+
+/* "starting", "running", "reloading", "stopping". */
+const char *control_service_state(const struct service *service);
 
 /* The name of what a process is doing: "starting", "ready", "draining", "crashed". */
 const char *control_state_name(const struct service *service, const struct process *process);

@@ -403,6 +403,7 @@ static void on_not_ready(struct service *service, const struct process *process,
         if (start_has_failed(service, process, slot, status))
                 return;
         reason = report_start_failure(process, slot, status);
+        control_start_failed(service, process, reason ?: "out of memory");
         if (service->next && process->generation == service->next->number)
                 reload_fail(service, "%s", reason ?: "out of memory");
         else if (!replace_on_failed(service, process, reason))
@@ -424,6 +425,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
 
         cgroup_release(&service->cgroup, process->cgroup, slot.crash.core_pid);
         slot_release(service, process->slot);
+        control_process_gone(service, process);
         process_free(process);
         reap_strangers(service);
         replace_proceed(service);
