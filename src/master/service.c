@@ -120,6 +120,8 @@ int service_spawn(struct position *position, const struct generation *generation
         list_append(&service->processes, &process->node);
         if (service->phase < PHASE_RUNNING)
                 status_starting(service);
+        else if (generation == service->next)
+                status_rolling(service);
         log_debug("Started %s %d, pid %d", worker ? "worker" : "agent", position->number, process->pid);
         return 0;
 }

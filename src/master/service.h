@@ -206,6 +206,7 @@ void status_running(struct service *service);
 void status_stopping(struct service *service);
 void status_failed(struct service *service);
 void status_reloading(struct service *service);
+void status_rolling(struct service *service);
 int status_watch(struct service *service);
 void status_format(const struct service *service, char *buffer, size_t size);
 

@@ -35,6 +35,12 @@ void status_starting(struct service *service) {
                           usec_add(service->current->config->worker.ready_timeout, EXTEND_MARGIN));
 }
 
+/* A reload takes longer the more processes there are, and systemd must not give up ExecReload= meanwhile. */
+void status_rolling(struct service *service) {
+        (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64,
+                          usec_add(service->next->config->worker.ready_timeout, EXTEND_MARGIN));
+}
+
 /* While a reload rolls there may be more than are wanted. */
 static unsigned int workers_ready(const struct service *service) {
         return MIN(service_count(service, PROCESS_WORKER, PROCESS_READY), service->current->n_workers);

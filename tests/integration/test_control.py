@@ -209,6 +209,15 @@ def test_a_reason_that_is_no_text_is_made_one(service):
     assert status(muster)["last_reload"]["result"] == "failed"
 
 
+def test_systemd_is_asked_for_more_time_with_each_process_that_a_reload_starts(service):
+    muster = service({"worker.workers": 3, "worker.ready_timeout": "200s"})
+    known = len(muster.notify.all())
+    assert muster.ctl("reload").returncode == OK
+    said = [int(message["EXTEND_TIMEOUT_USEC"]) for message in muster.notify.all()[known:]
+            if "EXTEND_TIMEOUT_USEC" in message]
+    assert len(said) == 4 and min(said) > 200 * 1000000
+
+
 def test_a_reload_during_another_waits_for_one_that_sees_its_change(service):
     muster = service({"worker.workers": 1, "http.server_header": "first"})
     muster.configure({"http.server_header": "second"})
