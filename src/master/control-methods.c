@@ -127,7 +127,7 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
                 return -EBUSY; /* what is said is in the error */
         /* Whether it begins now or one goes on already */
         call->reload = service->n_reloads + 1;
-        log_info("Told to reload by musterctl");
+        log_info("Told to reload on the control socket");
         reload_begin(service);
         return 1;
 }

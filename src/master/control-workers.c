@@ -46,8 +46,8 @@ static bool is_there(const struct service *service, pid_t pid, const struct proc
         LIST_FOREACH(node, &service->processes) {
                 const struct process *process = container_of(node, struct process, node);
 
-                if (process != except && process->pid == pid)
-                        return true;
+                if (process->pid == pid)
+                        return process != except;
         }
         return false;
 }

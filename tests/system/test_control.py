@@ -7,7 +7,7 @@ import pytest
 
 from conftest import configure
 from container import CommandFailed, wait_until
-from service import FAULTS, FAULTS_URL, HELLO, HELLO_URL, crash
+from service import FAULTS, FAULTS_URL, HELLO, HELLO_URL, crash, requests_during
 
 PERMISSION = 4
 
@@ -82,6 +82,36 @@ def test_reload_tells_systemd_that_it_has_failed_and_the_service_serves_on(fault
     faults.run("rm", "/etc/muster/faults.conf.d/wrong.conf")
     faults.systemctl("reload", FAULTS)
     assert "max_bodi" not in faults.show(FAULTS, "StatusText")
+
+
+def test_a_reload_that_takes_its_time_is_not_given_up(faults):
+    faults.write("/etc/systemd/system/muster@faults.service.d/time.conf", "[Service]\nTimeoutStartSec=4s\n")
+    faults.systemctl("daemon-reload")
+    slow = "[worker]\nworkers = 3\nready_timeout = 10s\n[app]\nstart_delay = 2s\n"
+    faults.write("/etc/muster/faults.conf.d/slow.conf", slow)
+
+    faults.systemctl("reload", FAULTS)
+
+    shown = json.loads(faults.run("musterctl", "status", "faults", "--json"))
+    assert shown["last_reload"]["result"] == "ok"
+    assert shown["last_reload"]["took_usec"] > 4000000
+    assert shown["workers_ready"] == 3
+
+
+def test_restart_scale_and_stop_work_through_the_sandbox(faults):
+    def ready():
+        shown = json.loads(faults.run("musterctl", "status", "faults", "--json"))
+        return {worker["worker"]: worker["pid"] for worker in shown["workers"] if worker["state"] == "ready"}
+
+    faults.run("musterctl", "scale", "faults", "3")
+    before = ready()
+    assert sorted(before) == [0, 1, 2]
+    sent, failed = requests_during(faults, f"{FAULTS_URL}/", lambda: faults.run("musterctl", "restart", "faults"))
+    assert sent > 4 and failed == 0
+    assert sorted(ready()) == [0, 1, 2] and not set(ready().values()) & set(before.values())
+    faults.run("musterctl", "stop", "faults", "2")
+    assert sorted(ready()) == [0, 1]
+    assert "1 stopped" in faults.run("musterctl", "status", "faults")
 
 
 def test_list_knows_what_runs_and_what_does_not(faults):
