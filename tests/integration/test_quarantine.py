@@ -218,3 +218,15 @@ def test_the_access_log_has_it(guarded):
     assert muster.get("/items/7/crash").status == 503
     line = muster.log.wait_for('"GET /items/7/crash HTTP/1.1" 503', role="worker")
     assert line.fields["MUSTER_ROUTE"] == "GET /items/{id}/crash"
+
+
+def test_a_request_that_hangs_again_and_again_is_closed_like_one_that_crashes(guarded):
+    muster = guarded({"worker.hang_timeout": f"{SLOW / 2:g}s"})
+    for _ in range(3):
+        with muster.client(timeout=SOON) as client:
+            assert client.get("/hang").status == 503
+    line = muster.log.wait_for(BEGINS + "GET /hang,")
+    assert line.fields["MUSTER_PLACE"].startswith("faults.so+0x")
+    response = muster.get("/hang")
+    assert response.status == 503
+    assert int(response["Retry-After"]) >= 290, "at once, and by the quarantine"
