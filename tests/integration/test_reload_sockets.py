@@ -100,6 +100,7 @@ def test_descriptors_do_not_pile_up(service, reloads):
     muster = service({"http.listen": one, "worker.workers": 1})
     reload(muster)
     wait_for(lambda: watched(muster) == 2, "the old ones' end")
+    # One more where the last notification has been received and its socket is not closed yet
     before = len(os.listdir(f"/proc/{muster.pid}/fd"))
     for _ in range(reloads):
         for listen in (f"{one} {two}", one):
@@ -107,7 +108,7 @@ def test_descriptors_do_not_pile_up(service, reloads):
             assert failure(reload(muster)) is None
             # A worker that is still draining may hold the address for a moment
             wait_for(lambda: watched(muster) == 2, "the old ones' end")
-    wait_for(lambda: len(os.listdir(f"/proc/{muster.pid}/fd")) == before, "as few descriptors as before")
+    wait_for(lambda: len(os.listdir(f"/proc/{muster.pid}/fd")) <= before, "as few descriptors as before")
 
 
 def test_sockets_from_systemd_stay_whatever_the_file_says(service):
