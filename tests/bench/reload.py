@@ -7,12 +7,9 @@ slow requests (500 ms) on connections of their own, four at a time. One line per
 `worst_slow_ratio` that of the slow ones. reload [ROUNDS]: 7 unless said otherwise.
 """
 
-import heapq
 import multiprocessing
 import pathlib
-import selectors
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -21,105 +18,14 @@ import time
 from measure import report
 
 from muster import Service, wait_for
+from steady import Load
 
-KEPT, NEW_PER_SECOND, SLOW_AT_A_TIME = 32, 100, 4
-PAUSE = 0.010
-SLOW_MS = 500
 WINDOW = 1.5  # seconds that one look lasts at least
-
-
-class Exchange:
-    """One connection and the request on it."""
-
-    def __init__(self, kind):
-        self.kind, self.sock, self.data, self.began = kind, None, b"", 0.0
-
-
-class Load:
-    """All the clients in one loop; `done` gets (end, latency, kind), `failures` what went wrong."""
-
-    def __init__(self, address):
-        self.address = address
-        self.selector = selectors.DefaultSelector()
-        self.due = []  # (time, number, exchange)
-        self.count = 0
-        self.done, self.failures = [], []
-
-    def at(self, when, exchange):
-        self.count += 1
-        heapq.heappush(self.due, (when, self.count, exchange))
-
-    def send(self, exchange):
-        target = f"/slow?ms={SLOW_MS}" if exchange.kind == "slow" else "/"
-        last = "Connection: close\r\n" if exchange.kind == "new" else ""
-        exchange.data, exchange.began = b"", time.monotonic()
-        try:
-            if exchange.sock is None:
-                exchange.sock = socket.create_connection(self.address, timeout=30)
-                exchange.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.selector.register(exchange.sock, selectors.EVENT_READ, exchange)
-            exchange.sock.sendall(f"GET {target} HTTP/1.1\r\nHost: bench\r\n{last}\r\n".encode())
-        except OSError as error:
-            self.fail(exchange, repr(error))
-
-    def drop(self, exchange):
-        if exchange.sock is not None:
-            self.selector.unregister(exchange.sock)
-            exchange.sock.close()
-            exchange.sock = None
-
-    def fail(self, exchange, reason):
-        self.failures.append(f"{exchange.kind}: {reason}")
-        self.drop(exchange)
-        if exchange.kind != "new":
-            self.at(time.monotonic() + PAUSE, exchange)
-
-    def receive(self, exchange):
-        """Reads; when the answer is whole, notes it and plans the next request of this client."""
-        try:
-            more = exchange.sock.recv(65536)
-        except OSError as error:
-            self.fail(exchange, repr(error))
-            return
-        exchange.data += more
-        head, found, body = exchange.data.partition(b"\r\n\r\n")
-        fields = head.lower()
-        whole = found and len(body) >= int(fields.split(b"content-length:")[1].split(b"\r\n")[0])
-        if not whole:
-            if not more:
-                self.fail(exchange, f"closed after {len(exchange.data)} bytes")
-            return
-        now = time.monotonic()
-        self.done.append((now, now - exchange.began, exchange.kind))
-        if b" 200 " not in head[:16]:
-            self.failures.append(f"{exchange.kind}: {head[:40]!r}")
-        if exchange.kind == "new" or b"connection: close" in fields:
-            self.drop(exchange)
-        if exchange.kind != "new":
-            self.at(now + PAUSE, exchange)
-
-    def run(self, stop):
-        now = time.monotonic()
-        for number in range(KEPT):
-            self.at(now + number * PAUSE / KEPT, Exchange("kept"))
-        for number in range(SLOW_AT_A_TIME):
-            self.at(now + number * SLOW_MS / 1000 / SLOW_AT_A_TIME, Exchange("slow"))
-        next_new = now
-        while not stop.is_set():
-            now = time.monotonic()
-            while next_new <= now:
-                self.at(next_new, Exchange("new"))
-                next_new += 1 / NEW_PER_SECOND
-            while self.due and self.due[0][0] <= now:
-                self.send(heapq.heappop(self.due)[2])
-            until = min(next_new, self.due[0][0] if self.due else next_new)
-            for key, _ in self.selector.select(max(0.0, until - time.monotonic())):
-                self.receive(key.data)
 
 
 def serve_load(address, stop, results):
     load = Load(address)
-    load.run(stop)
+    load.run(stop.is_set)
     results.send((load.done, load.failures))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the system tests share: the packages, built once, and a freshly booted container for each test."""
 
+import json
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import campaign  # noqa: E402
 from build import Builder, dependency_names, package_fields  # noqa: E402
 from container import Container, wait_until  # noqa: E402
 from roots import kept_root  # noqa: E402
@@ -21,6 +23,14 @@ TOOLS = ["systemd", "systemd-sysv", "dbus", "init-system-helpers", "curl", "proc
 TOOLS += ["gcc", "libc6-dev", "pkgconf"]
 LATER = "9.0.0"
 EXAMPLES = "usr/share/doc/muster/examples"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What the faults of test_fault_campaign.py cost."""
+    if campaign.table:
+        terminalreporter.section("faults under load")
+    for line in campaign.table:
+        terminalreporter.write_line(json.dumps(line))
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,8 @@ def kept_root(distribution, purpose, packages):
     CACHE.mkdir(parents=True, exist_ok=True)
     with locked(CACHE / f"{distribution}-{purpose}.lock"):
         if not path.is_dir():
-            for older in CACHE.glob(f"{distribution}-{purpose}-*"):
+            # One is left for whoever runs an older or newer revision at the same time
+            for older in sorted(CACHE.glob(f"{distribution}-{purpose}-*"), key=lambda path: path.stat().st_mtime)[:-1]:
                 shutil.rmtree(older)
             making = Path(tempfile.mkdtemp(prefix=f".{distribution}-{purpose}.", dir=CACHE))
             try:
