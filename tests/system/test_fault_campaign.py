@@ -19,8 +19,10 @@ from service import CRASH_ID, FAULTS, FAULTS_URL
 SETTINGS = f"""
 [worker]
 workers = {WORKERS}
-#hang_timeout = 2s
+hang_timeout = 2s
 kill_timeout = 1s
+[restart]
+quarantine_after = 0
 """
 
 # Short enough to wait for
