@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What fills in a struct config: for load.c and serialize.c, nobody else. */
+/* What fills in a struct config: for load.c, serialize.c and save.c, nobody else. */
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct config;
 struct config_key;
@@ -20,3 +21,9 @@ bool config_app_key_valid(const char *key);
 int config_set_instance(struct config *config, const char *name);
 int config_set_origin(struct config *config, const struct config_key *key, const char *origin);
 int config_set_app(struct config *config, const char *key, const char *value, const char *origin);
+
+/* One "section.key=value" line, with newline and backslash in the value escaped; section may be NULL. */
+void config_write_line(FILE *file, const char *section, const char *key, const char *value);
+
+/* Cuts one line off the text, and undoes the escapes in place. Returns 0 or -EBADMSG. */
+int config_next_line(char **text, char **ret_name, char **ret_value);

@@ -116,6 +116,12 @@ int config_serialize(const struct config *config, char **ret_text, size_t *ret_s
 /* The other way. Untrusted input: -EBADMSG for whatever config_serialize() would not have written. */
 int config_deserialize(struct config **ret, const char *text, size_t size);
 
+/* The text that a master leaves to the one that takes over from it, which may be another version: with the origins, and
+ * read by name. *ret_reason tells what a struct of this version can't hold (the caller frees it). -EBADMSG for
+ * what config_save() would not have written, -EINVAL for a key or a value this version does not know. */
+int config_save(const struct config *config, char **ret_text);
+int config_restore(struct config **ret, const char *text, char **ret_reason);
+
 /* A key of [app] in any case, NULL when it is not set. To walk all: config->app[0 … n_app - 1]. */
 const char *config_app(const struct config *config, const char *key);
 

@@ -18,7 +18,7 @@
 #include "config/config.h"
 #include "config/table.h"
 
-static void write_line(FILE *file, const char *section, const char *key, const char *value) {
+void config_write_line(FILE *file, const char *section, const char *key, const char *value) {
         if (section)
                 (void) fprintf(file, "%s.", section);
         (void) fprintf(file, "%s=", key);
@@ -33,7 +33,7 @@ static void write_line(FILE *file, const char *section, const char *key, const c
 }
 
 static int write_all(const struct config *config, FILE *file) {
-        write_line(file, NULL, "instance", config->instance);
+        config_write_line(file, NULL, "instance", config->instance);
         for (size_t i = 0; i < config_table_size; i++) {
                 _cleanup_free_ char *value = NULL;
                 int r;
@@ -43,10 +43,10 @@ static int write_all(const struct config *config, FILE *file) {
                         return r;
                 if (config_table[i].required && !*value)
                         return -EINVAL;
-                write_line(file, config_table[i].section, config_table[i].name, value);
+                config_write_line(file, config_table[i].section, config_table[i].name, value);
         }
         for (size_t i = 0; i < config->n_app; i++)
-                write_line(file, "app", config->app[i].key, config->app[i].value);
+                config_write_line(file, "app", config->app[i].key, config->app[i].value);
         return 0;
 }
 
@@ -94,8 +94,7 @@ static int unescape(char *value) {
         return 0;
 }
 
-/* Cuts one "name=value" line off the text. */
-static int next_line(char **text, char **ret_name, char **ret_value) {
+int config_next_line(char **text, char **ret_name, char **ret_value) {
         char *line = *text, *end, *equals;
 
         end = strchr(line, '\n');
@@ -124,7 +123,7 @@ static int read_keys(struct config *config, char **text) {
         int r;
 
         for (size_t i = 0; i < config_table_size; i++) {
-                r = next_line(text, &name, &value);
+                r = config_next_line(text, &name, &value);
                 if (r < 0)
                         return r;
                 if (!is_name_of(&config_table[i], name))
@@ -141,7 +140,7 @@ static int read_app(struct config *config, char **text) {
         int r;
 
         while (**text) {
-                r = next_line(text, &name, &value);
+                r = config_next_line(text, &name, &value);
                 if (r < 0)
                         return r;
                 if (!startswith(name, "app.") || !config_app_key_valid(name + 4) ||
@@ -182,7 +181,7 @@ int config_deserialize(struct config **ret, const char *text, size_t size) {
                 return r;
 
         rest = copy;
-        r = next_line(&rest, &name, &value);
+        r = config_next_line(&rest, &name, &value);
         if (r < 0)
                 return r;
         if (!streq(name, "instance") || !config_instance_valid(value))
