@@ -151,6 +151,10 @@ struct channel *channel_free(struct channel *channel) {
         return NULL;
 }
 
+int channel_fd(const struct channel *channel) {
+        return channel ? channel->fd : -1;
+}
+
 static int channel_send_buffer(int fd, const void *buffer, size_t size) {
         ssize_t n;
 

@@ -26,6 +26,9 @@ int channel_new(struct channel **ret, sd_event *event, int fd, enum message_send
 struct channel *channel_free(struct channel *channel);
 DEFINE_CLEANUP(struct channel *, channel_free);
 
+/* The descriptor, which stays the channel's; -1 once it is closed. */
+int channel_fd(const struct channel *channel);
+
 /* Sends a frame at once. It never blocks: -EAGAIN where the other end does not read, -EPIPE where it is
  * gone. */
 int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size);

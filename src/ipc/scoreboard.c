@@ -39,28 +39,61 @@ _Static_assert(sizeof(struct slot) <= SLOT_SIZE, "a slot must fit its pages");
 _Static_assert(sizeof(struct quarantine_page) <= SLOT_SIZE, "so must the page of the quarantine");
 
 /* Pages are larger than a slot on some machines. */
-static size_t slot_stride(void) {
+size_t scoreboard_stride(void) {
         size_t page = (size_t) sysconf(_SC_PAGESIZE);
 
         return MAX(page, (size_t) SLOT_SIZE);
 }
 
-int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
-        _cleanup_fd_ int fd = -1;
-        size_t stride = slot_stride();
+/* Whole and writable. The descriptor is the scoreboard's from then on. */
+static int map_all(struct scoreboard *scoreboard, int fd, size_t n_slots) {
+        size_t stride = scoreboard_stride();
         void *memory;
 
-        fd = fd_memfd_shared("muster-scoreboard", (n_slots + 1) * stride);
-        if (fd < 0)
-                return fd;
         memory = mmap(NULL, (n_slots + 1) * stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return -errno;
-
-        *scoreboard = (struct scoreboard){
-                .fd = TAKE_FD(fd), .n_slots = n_slots, .stride = stride, .memory = memory
-        };
+        *scoreboard =
+                (struct scoreboard){ .fd = fd, .n_slots = n_slots, .stride = stride, .memory = memory };
         return 0;
+}
+
+int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots) {
+        int fd, r;
+
+        fd = fd_memfd_shared("muster-scoreboard", (n_slots + 1) * scoreboard_stride());
+        if (fd < 0)
+                return fd;
+        r = map_all(scoreboard, fd, n_slots);
+        if (r < 0)
+                fd_close(fd);
+        return r;
+}
+
+/* The number of slots in it; a size that is not sealed could be cut away under the mapping. */
+static int count_slots(int fd, size_t *ret) {
+        size_t stride = scoreboard_stride(), size;
+        int seals = fcntl(fd, F_GET_SEALS);
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        size = (size_t) st.st_size;
+        if (seals < 0 || !(seals & F_SEAL_SHRINK) || size < 2 * stride || size % stride != 0)
+                return -EBADMSG;
+        *ret = size / stride - 1;
+        return 0;
+}
+
+int scoreboard_adopt(struct scoreboard *scoreboard, int fd) {
+        size_t n_slots = 0;
+        int r;
+
+        r = count_slots(fd, &n_slots);
+        r = r < 0 ? r : map_all(scoreboard, fd, n_slots);
+        if (r < 0)
+                fd_close(fd);
+        return r;
 }
 
 /* By a descriptor of its own that was opened for reading: the mapping can't be made writable then. */
@@ -78,7 +111,7 @@ static int map_read_only(int fd, size_t size, void **ret) {
 
 static int attach_memory(struct scoreboard *scoreboard, int fd, size_t own) {
         struct stat st;
-        size_t stride = slot_stride(), size;
+        size_t stride = scoreboard_stride(), size;
         void *memory = NULL, *page;
         int r;
 

@@ -108,6 +108,12 @@ struct scoreboard {
 /* The master's side: makes the memfd and maps it. The master writes a slot only to clear it. */
 int scoreboard_create(struct scoreboard *scoreboard, size_t n_slots);
 
+/* The same for one that another master has made: takes over fd, also when it fails. -EBADMSG for what is none. */
+int scoreboard_adopt(struct scoreboard *scoreboard, int fd);
+
+/* How far slots lie apart. */
+size_t scoreboard_stride(void);
+
 /* A child's side: maps the whole read-only and slot `own` writable, and closes fd in any case, so that no writable way to
  * the other slots is left. */
 int scoreboard_attach(struct scoreboard *scoreboard, int fd, size_t own);

@@ -350,6 +350,18 @@ void cgroup_release(struct cgroup *cgroup, const char *name, pid_t core_pid) {
         list_append(&cgroup->leaving, &kept->node);
 }
 
+void cgroup_each_leaving(const struct cgroup *cgroup,
+                         void (*function)(const char *name, pid_t core_pid, void *userdata),
+                         void *userdata) {
+        if (cgroup->fd < 0)
+                return;
+        LIST_FOREACH(node, &cgroup->leaving) {
+                const struct leaving *leaving = container_of(node, struct leaving, node);
+
+                function(leaving->name, leaving->core_pid, userdata);
+        }
+}
+
 void cgroup_sweep(struct cgroup *cgroup) {
         if (cgroup->fd < 0)
                 return;

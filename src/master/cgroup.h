@@ -59,5 +59,9 @@ void cgroup_read_memory(const struct cgroup *cgroup, const char *name, struct cg
  * cgroup_sweep(). `core_pid`, if it is still there, is given time to write its core dump first; 0 for none. */
 void cgroup_release(struct cgroup *cgroup, const char *name, pid_t core_pid);
 
+/* Tells of those that were released and are still there. */
+void cgroup_each_leaving(const struct cgroup *cgroup,
+                         void (*function)(const char *name, pid_t core_pid, void *userdata), void *userdata);
+
 /* Goes on with what was released. Call it when children have ended, and now and then. */
 void cgroup_sweep(struct cgroup *cgroup);

@@ -251,10 +251,12 @@ static int listen_on(const struct sockaddr_un *address) {
         return TAKE_FD(fd);
 }
 
-static int open_socket(struct control *control, const char *directory) {
+static int open_socket(struct control *control, const char *directory, bool make) {
         struct sockaddr_un address;
         int r;
 
+        if (make && mkdir(directory, 0755) >= 0)
+                control->directory = strdup(directory);
         r = control_address_in(directory, &address);
         if (r < 0)
                 return r;
@@ -263,6 +265,23 @@ static int open_socket(struct control *control, const char *directory) {
                 return control->fd;
         control->path = strdup(address.sun_path);
         return control->path ? 0 : -ENOMEM;
+}
+
+/* Clients that connected between the two programs are still in its queue. */
+static int adopt_socket(struct control *control, const struct control_left *left) {
+        union {
+                struct sockaddr any;
+                struct sockaddr_un un;
+        } address = {};
+        socklen_t size = sizeof(address);
+
+        control->fd = left->fd;
+        if (getsockname(left->fd, &address.any, &size) < 0)
+                return -errno;
+        control->path = strndup(address.un.sun_path, sizeof(address.un.sun_path));
+        if (left->directory)
+                control->directory = strdup(left->directory);
+        return control->path && (control->directory || !left->directory) ? 0 : -ENOMEM;
 }
 
 static int watch_socket(struct control *control) {
@@ -276,7 +295,8 @@ static int watch_socket(struct control *control) {
         return r < 0 ? r : sd_event_source_set_priority(control->accept, PRIORITY);
 }
 
-static int set_up(struct service *service, char *directory, bool make) {
+static int set_up(struct service *service, const char *directory, bool make,
+                  const struct control_left *left) {
         struct control *control;
         int r;
 
@@ -286,9 +306,7 @@ static int set_up(struct service *service, char *directory, bool make) {
         *control = (struct control){ .service = service, .fd = -1 };
         list_init(&control->clients);
         list_init(&control->calls);
-        if (make && mkdir(directory, 0755) >= 0)
-                control->directory = strdup(directory);
-        r = open_socket(control, directory);
+        r = left ? adopt_socket(control, left) : open_socket(control, directory, make);
         r = r < 0 ? r : watch_socket(control);
         if (r < 0) {
                 control_free(control);
@@ -298,19 +316,24 @@ static int set_up(struct service *service, char *directory, bool make) {
         return 0;
 }
 
-void control_open(struct service *service) {
+void control_open(struct service *service, const struct control_left *left) {
         _cleanup_free_ char *directory = NULL;
-        bool make;
+        bool make = false;
         int r;
 
-        r = find_directory(service->current->config->instance, &directory, &make);
+        if (left && left->fd < 0)
+                left = NULL;
+        if (left)
+                r = 1;
+        else
+                r = find_directory(service->current->config->instance, &directory, &make);
         if (r == 0) {
                 log_info("No control socket: neither " DIRECTORY_ENV " nor MUSTER_RUNTIME_DIR says where");
                 return;
         }
-        r = r < 0 ? r : set_up(service, directory, make);
+        r = r < 0 ? r : set_up(service, directory, make, left);
         if (r < 0)
-                log_warning(r, "No control socket in %s: %m", directory ?: "?");
+                log_warning(r, "No control socket in %s: %m", directory ?: "the place it had");
 }
 
 struct control *control_free(struct control *control) {

@@ -19,8 +19,15 @@ struct service;
 struct process;
 struct control;
 
-/* Opens the socket. A service without one serves all the same, so what goes wrong is logged and that is all. */
-void control_open(struct service *service);
+/* What an earlier master of this service has left: its socket, and the directory it has made for it, or NULL. */
+struct control_left {
+        int fd;
+        char *directory;
+};
+
+/* Opens the socket. A service without one serves all the same, so what goes wrong is logged and that is all. `left`, which
+ * may be NULL, is taken over with its descriptor. */
+void control_open(struct service *service, const struct control_left *left);
 struct control *control_free(struct control *control);
 
 /* control-access.c: whether a peer with these credentials may control a service that runs as `own`. */

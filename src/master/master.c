@@ -36,6 +36,25 @@ static int dispatch_hangup(sd_event_source *source, const struct signalfd_siginf
         return 0;
 }
 
+static int dispatch_upgrade(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        _cleanup_free_ char *reason = NULL;
+
+        if (upgrade_begin(userdata, &reason) == -EBUSY)
+                log_notice("Not upgrading: %s", reason);
+        return 0;
+}
+
+/* Before all other events: a signal that was read from its descriptor and not dispatched would be lost in an upgrade, and
+ * nobody who floods us with messages shall keep us from an operator. */
+static int watch_signal(struct service *service, sd_event_source **ret, int signal,
+                        sd_event_signal_handler_t handler) {
+        int r;
+
+        r = sd_event_add_signal(service->event, ret, signal, handler, service);
+        r = r < 0 ? r : sd_event_source_set_priority(*ret, SD_EVENT_PRIORITY_IMPORTANT);
+        return r < 0 ? log_error(r, "Failed to watch signals: %m") : 0;
+}
+
 static int set_up_signals(struct service *service) {
         static const int stop_signals[] = { SIGTERM, SIGINT, SIGQUIT };
         sigset_t watched;
@@ -45,18 +64,18 @@ static int set_up_signals(struct service *service) {
         for (size_t i = 0; i < ELEMENTSOF(stop_signals); i++)
                 (void) sigaddset(&watched, stop_signals[i]);
         (void) sigaddset(&watched, SIGHUP);
+        (void) sigaddset(&watched, SIGUSR2);
         (void) sigaddset(&watched, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &watched, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
 
         for (size_t i = 0; i < ELEMENTSOF(stop_signals); i++) {
-                r = sd_event_add_signal(service->event, &service->stop_signals[i], stop_signals[i],
-                                        dispatch_stop_signal, service);
+                r = watch_signal(service, &service->stop_signals[i], stop_signals[i], dispatch_stop_signal);
                 if (r < 0)
-                        return log_error(r, "Failed to watch signals: %m");
+                        return r;
         }
-        r = sd_event_add_signal(service->event, &service->hangup, SIGHUP, dispatch_hangup, service);
-        return r < 0 ? log_error(r, "Failed to watch signals: %m") : 0;
+        r = watch_signal(service, &service->hangup, SIGHUP, dispatch_hangup);
+        return r < 0 ? r : watch_signal(service, &service->upgrade_signal, SIGUSR2, dispatch_upgrade);
 }
 
 static int find_programs(struct service *service) {
@@ -70,6 +89,8 @@ static int find_programs(struct service *service) {
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (asprintf(&service->program[i], "%s/%s", directory, names[i]) < 0)
                         return log_oom();
+        if (asprintf(&service->master_program, "%s/muster-master", directory) < 0)
+                return log_oom();
         return 0;
 }
 
@@ -127,27 +148,35 @@ static int open_sockets(struct service *service) {
         return 0;
 }
 
+/* What a service begins with; one that another master has left has it. */
+static int set_up_state(struct service *service) {
+        int r;
+
+        r = set_up_memory(service);
+        r = r < 0 ? r : set_up_budgets(service);
+        r = r < 0 ? r : open_sockets(service);
+        if (r >= 0)
+                upkeep_warn_idle(service, service->current->config);
+        r = r < 0 ? r : service_quarantine_set_up(service);
+        if (r >= 0)
+                control_open(service, NULL);
+        return r;
+}
+
 static int set_up(struct service *service) {
         int r;
 
-        r = set_up_signals(service);
+        r = sd_event_new(&service->event);
+        if (r < 0)
+                log_error(r, "Failed to make the event loop: %m");
+        r = r < 0 ? r : set_up_signals(service);
         r = r < 0 ? r : reap_watch(service);
         r = r < 0 ? r : find_programs(service);
-        r = r < 0 ? r : set_up_memory(service);
-        r = r < 0 ? r : set_up_budgets(service);
         if (r >= 0)
                 limits_open(service);
-        r = r < 0 ? r : open_sockets(service);
-        r = r < 0 ? r : service_quarantine_set_up(service);
         r = r < 0 ? r : status_watch(service);
-        if (r >= 0)
-                control_open(service);
         r = r < 0 ? r : upkeep_watch(service);
-        if (r >= 0)
-                upkeep_warn_idle(service, service->current->config);
-        r = r < 0 ? r : watchdog_start(service);
-        r = r < 0 ? r : service_enter_sandbox(service);
-        return r;
+        return r < 0 ? r : watchdog_start(service);
 }
 
 static void service_deinit(struct service *service) {
@@ -164,6 +193,8 @@ static void service_deinit(struct service *service) {
         for (size_t i = 0; i < ELEMENTSOF(service->stop_signals); i++)
                 sd_event_source_disable_unref(service->stop_signals[i]);
         sd_event_source_disable_unref(service->hangup);
+        sd_event_source_disable_unref(service->upgrade_signal);
+        upgrade_deinit(&service->upgrade);
         sd_event_source_disable_unref(service->sigchld);
         sd_event_source_disable_unref(service->round_timer);
         sd_event_source_disable_unref(service->replace_timer);
@@ -178,6 +209,7 @@ static void service_deinit(struct service *service) {
         free(service->workers);
         free(service->program[PROCESS_AGENT]);
         free(service->program[PROCESS_WORKER]);
+        free(service->master_program);
         free(service->failure);
         free(service->reload_failure);
         generation_free(service->next, service->current);
@@ -224,19 +256,25 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
                 .scoreboard = SCOREBOARD_NULL,
                 .cgroup = CGROUP_NULL,
                 .state = STATE_NULL,
+                .upgrade = UPGRADE_NULL,
         };
         int r;
 
         list_init(&service.processes);
-        r = set_up_positions(&service, config);
-        if (r < 0)
-                return MASTER_EXIT_FAILURE;
-        r = sd_event_new(&service.event);
-        if (r < 0)
-                log_error(r, "Failed to make the event loop: %m");
+        r = config ? set_up_positions(&service, config) : 0;
         r = r < 0 ? r : set_up(&service);
+        if (config)
+                r = r < 0 ? r : set_up_state(&service);
+        else
+                r = r < 0 ? r : takeover_restore(&service, arguments->handover_fd);
+        r = r < 0 ? r : service_enter_sandbox(&service);
+        if (r < 0 && !config)
+                return MASTER_EXIT_FAILURE; /* those who are there finish by themselves */
         if (r >= 0) {
-                (void) service_start_agent(&service);
+                if (config)
+                        (void) service_start_agent(&service);
+                else
+                        takeover_continue(&service);
                 r = sd_event_loop(service.event);
                 if (r < 0)
                         log_error(r, "The event loop failed: %m");

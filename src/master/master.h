@@ -15,10 +15,11 @@ struct master_arguments {
         bool check;
         const char **overrides; /* NULL-terminated */
         size_t n_overrides;
+        int handover_fd; /* of the master this one takes over from, or -1 */
 };
 
 /* Runs the service until it is told to stop. Takes over the configuration, which was loaded by these
- * arguments. Returns the exit status. */
+ * arguments; NULL to go on with what arguments->handover_fd holds. Returns the exit status. */
 int master_run(const struct master_arguments *arguments, struct config *config);
 
 /* Loads the configuration the arguments name and logs everything that is wrong with it. On failure,

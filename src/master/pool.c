@@ -40,11 +40,17 @@ static bool is_spent(const struct pool_budget *budget, usec_t now) {
                usec_add(budget->history[budget->next], budget->interval) > now;
 }
 
-static void remember(struct pool_budget *budget, usec_t when) {
+void pool_budget_remember(struct pool_budget *budget, usec_t when) {
         budget->history[budget->next] = when;
         budget->next = (budget->next + 1) % budget->limit;
         if (budget->n_history < budget->limit)
                 budget->n_history++;
+}
+
+usec_t pool_budget_restart(const struct pool_budget *budget, size_t i) {
+        size_t oldest = budget->n_history < budget->limit ? 0 : budget->next;
+
+        return budget->history[(oldest + i) % budget->limit];
 }
 
 static bool is_healthy(const struct pool_budget *budget, usec_t now) {
@@ -72,7 +78,7 @@ usec_t pool_budget_spend(struct pool_budget *budget, usec_t now, bool *ret_over)
         if (*ret_over)
                 budget->allowed = when = back_off(budget, now);
         budget->well = USEC_NEVER;
-        remember(budget, when);
+        pool_budget_remember(budget, when);
         return when;
 }
 

@@ -34,5 +34,11 @@ usec_t pool_budget_spend(struct pool_budget *budget, usec_t now, bool *ret_over)
 /* A process that was started has become ready at `now`. */
 void pool_budget_ready(struct pool_budget *budget, usec_t now);
 
+/* The restart number i of those it remembers (n_history), the oldest first. */
+usec_t pool_budget_restart(const struct pool_budget *budget, size_t i);
+
+/* Counts a restart that another master has seen, in the order they came. */
+void pool_budget_remember(struct pool_budget *budget, usec_t when);
+
 /* How many restarts are left of the budget at `now`. */
 unsigned int pool_budget_left(const struct pool_budget *budget, usec_t now);

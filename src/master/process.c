@@ -17,12 +17,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "master/process.h"
 #include "master/refused.h"
+#include "master/watch-exit.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -40,7 +40,7 @@ char *process_name(const struct process *process, char *buffer, size_t size) {
 
 /* ---- In the new process ---- */
 
-static void reset_signals(void) {
+void process_reset_signals(void) {
         struct sigaction action = { .sa_handler = SIG_DFL };
         sigset_t none;
 
@@ -73,7 +73,7 @@ _noreturn_ static void become_child(const struct process_options *options, const
                 (void) snprintf(title, sizeof(title), "muster-agent: %s", heritage->instance);
 
         cgroup_enter(options->cgroup_procs_fd);
-        reset_signals();
+        process_reset_signals();
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != heritage->master)
                 _exit(EXIT_FAILURE);
 
@@ -204,39 +204,19 @@ static int dispatch_exit(sd_event_source *source, const siginfo_t *status, void 
         return 0;
 }
 
-static int watch_exit(struct process *process) {
-        _cleanup_fd_ int pidfd = -1;
-        int r;
-
-        pidfd = (int) syscall(SYS_pidfd_open, process->pid, 0);
-        if (pidfd < 0)
-                return -errno;
-        r = sd_event_add_child_pidfd(process->event, &process->exit_source, pidfd, WEXITED, dispatch_exit,
-                                     process);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_child_pidfd_own(process->exit_source, true);
-        TAKE_FD(pidfd);
-        /* Not the default, once: while somebody traces the dead process (a debugger, a leak check) the descriptor is readable
-         * but there is nothing to collect yet, and the one report would be spent. By way of OFF, since the change from once to
-         * always alone does not reach the kernel. */
-        r = sd_event_source_set_enabled(process->exit_source, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(process->exit_source, SD_EVENT_ON);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_priority(process->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
+static int open_channel(struct process *process, int fd) {
+        return channel_new(&process->channel, process->event, fd,
+                           process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
+                           on_closed, process);
 }
 
 /* Without a watch there is no way to know its end: better to have no process. */
 static int watch(struct process *process, int channel_fd, usec_t ready_timeout) {
         int r;
 
-        r = channel_new(&process->channel, process->event, channel_fd,
-                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
-                        on_closed, process);
+        r = open_channel(process, channel_fd);
         if (r >= 0)
-                r = watch_exit(process);
+                r = watch_exit(process->event, process->pid, dispatch_exit, process, &process->exit_source);
         if (r >= 0)
                 r = start_timer(process, &process->timer, ready_timeout, dispatch_overdue);
         if (r < 0) {
@@ -294,6 +274,77 @@ fail:
         return r;
 }
 
+/* ---- From another master ---- */
+
+/* What its timer was for follows from its state. */
+static int restore_timers(struct process *process, usec_t deadline, bool crash_open) {
+        sd_event_time_handler_t handler =
+                process->state == PROCESS_LEAVING || process->overdue ? dispatch_kill : dispatch_overdue;
+        int r = 0;
+
+        if (deadline > 0)
+                r = sd_event_add_time(process->event, &process->timer, CLOCK_MONOTONIC, deadline,
+                                      USEC_PER_MSEC, handler, process);
+        if (r >= 0 && crash_open)
+                r = start_timer(process, &process->crash_timer, process->crash_delay, dispatch_crash_timer);
+        return r;
+}
+
+void process_snapshot(const struct process *process, struct process_snapshot *ret) {
+        *ret = (struct process_snapshot){
+                .process = *process,
+                .channel_fd = channel_fd(process->channel),
+                .refused_fd = process->refused.listener
+                                      ? sd_event_source_get_io_fd(process->refused.listener)
+                                      : -1,
+                .crash_open = process->crash_timer && !process->reported,
+        };
+        if (process->timer && sd_event_source_get_time(process->timer, &ret->deadline) < 0)
+                ret->deadline = 0;
+}
+
+static int attach(struct process *process, const struct process_snapshot *snapshot, int fd) {
+        int r = 0;
+
+        if (snapshot->process.failure) {
+                process->failure = strdup(snapshot->process.failure);
+                if (!process->failure) {
+                        fd_close(fd);
+                        return -ENOMEM;
+                }
+        }
+        if (fd >= 0)
+                r = open_channel(process, fd);
+        r = r < 0 ? r
+                  : watch_exit(process->event, process->pid, dispatch_exit, process, &process->exit_source);
+        return r < 0 ? r : restore_timers(process, snapshot->deadline, snapshot->crash_open);
+}
+
+int process_restore(struct process **ret, const struct process_snapshot *snapshot, sd_event *event,
+                    const struct process_events *events) {
+        struct process *process;
+        int r;
+
+        process = malloc(sizeof(*process));
+        if (!process) {
+                fd_close(snapshot->channel_fd);
+                return -ENOMEM;
+        }
+        *process = snapshot->process;
+        process->failure = NULL;
+        process->event = event;
+        process->events = *events;
+        list_init(&process->node);
+        refused_restore(process, snapshot->refused_fd);
+        r = attach(process, snapshot, snapshot->channel_fd);
+        if (r < 0) {
+                process_free(process);
+                return r;
+        }
+        *ret = process;
+        return 0;
+}
+
 struct process *process_free(struct process *process) {
         if (!process)
                 return NULL;
@@ -309,7 +360,7 @@ struct process *process_free(struct process *process) {
 }
 
 int process_send(struct process *process, enum message_type type) {
-        return channel_send(process->channel, type, NULL, 0);
+        return process->channel ? channel_send(process->channel, type, NULL, 0) : -EPIPE;
 }
 
 void process_leave(struct process *process, enum message_type type) {

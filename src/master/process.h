@@ -113,8 +113,28 @@ struct process_options {
 /* Starts a process. Returns 0 or a negative errno. */
 int process_spawn(struct process **ret, const struct process_options *options);
 
+/* A process as one master leaves it to the next. */
+struct process_snapshot {
+        struct process process; /* what is data in it */
+        int channel_fd;         /* -1: closed already */
+        int refused_fd;         /* of the listener for refused calls, -1: none */
+        usec_t deadline;        /* of its timer, 0: none */
+        bool crash_open;        /* announced, and not logged yet */
+};
+
+/* What there is to leave. The snapshot owns nothing. */
+void process_snapshot(const struct process *process, struct process_snapshot *ret);
+
+/* Goes on with a child of an earlier program of ours. Takes over the channel's descriptor, also when it fails, and
+ * nothing else. Returns 0 or a negative errno. */
+int process_restore(struct process **ret, const struct process_snapshot *snapshot, sd_event *event,
+                    const struct process_events *events);
+
 /* Frees one that has gone, or forgets one that is still there. */
 struct process *process_free(struct process *process);
+
+/* In a new process before exec: default actions for all signals, none blocked. */
+void process_reset_signals(void);
 
 int process_send(struct process *process, enum message_type type);
 

@@ -22,6 +22,8 @@
 #define ROUNDS_MAX        1000
 
 static bool is_ours(const struct service *service, pid_t pid) {
+        if (pid == service->upgrade.trial.pid)
+                return true;
         LIST_FOREACH(node, &service->processes)
                 if (container_of(node, struct process, node)->pid == pid)
                         return true;

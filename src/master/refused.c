@@ -90,12 +90,19 @@ static bool is_listener(int fd) {
         return n == sizeof(LINK) - 1 && memcmp(link, LINK, sizeof(LINK) - 1) == 0;
 }
 
+/* It comes before any code of the application has run; what comes later is not from us. */
 void refused_listen(struct process *process, int fd) {
+        if (process->state == PROCESS_STARTING && !process->refused.listener)
+                refused_restore(process, fd);
+        else
+                fd_close(fd);
+}
+
+void refused_restore(struct process *process, int fd) {
         _cleanup_fd_ int listener = fd;
         int r;
 
-        /* It comes before any code of the application has run; what comes later is not from us. */
-        if (fd < 0 || process->state != PROCESS_STARTING || process->refused.listener || !is_listener(fd))
+        if (fd < 0 || !is_listener(fd))
                 return;
         r = sd_event_add_io(process->event, &process->refused.listener, fd, EPOLLIN, dispatch_listener,
                             process);

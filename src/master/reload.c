@@ -53,10 +53,11 @@ void reload_dismiss_others(struct service *service, const struct generation *gen
 static void finish(struct service *service) {
         service->reload_ended = now_realtime();
         service->reload_took = now_monotonic() - service->reload_began;
+        upgrade_proceed(service, service->reload_failure);
         status_ready(service);
         control_reload_finished(service);
         replace_proceed(service);
-        if (service->reload_again) {
+        if (service->reload_again && !upgrade_is_near(service)) {
                 service->reload_again = false;
                 reload_begin(service);
         }
@@ -207,13 +208,10 @@ void reload_fail(struct service *service, const char *format, ...) {
         finish(service);
 }
 
-static int prepare(struct service *service, char **ret_reason) {
-        struct config *config;
+/* Takes over the configuration, also when it fails. */
+static int prepare(struct service *service, struct config *config, char **ret_reason) {
         int r;
 
-        r = master_load_config(service->arguments, &config, ret_reason);
-        if (r < 0)
-                return r;
         upkeep_warn_idle(service, config);
         generation_keep_fixed(service->current->config, config);
         r = generation_new(&service->next, service->n_reloads + 1, config);
@@ -233,26 +231,51 @@ static int prepare(struct service *service, char **ret_reason) {
         return service_reserve_positions(service, service->next->n_workers);
 }
 
-void reload_begin(struct service *service) {
-        _cleanup_free_ char *reason = NULL;
-        int r;
-
-        if (service_is_stopping(service))
-                return;
-        if (service->next || service->phase != PHASE_RUNNING) {
-                service->reload_again = true;
-                return;
-        }
+static void begin(struct service *service) {
         service->n_reloads++;
         service->reload_began = now_monotonic();
         service->reload_losses = 0;
         free(service->reload_failure);
         service->reload_failure = NULL;
-        log_info("Reloading");
         status_reloading(service);
-        r = prepare(service, &reason);
+}
+
+/* The agent is the first; `r` is how it went so far. */
+static void start_next(struct service *service, int r, const char *reason) {
         if (r >= 0)
                 r = service_spawn(&service->agent, service->next);
         if (r < 0)
                 reload_fail(service, "%s", reason ?: strerror(-r));
+}
+
+void reload_begin(struct service *service) {
+        _cleanup_free_ char *reason = NULL;
+        struct config *config;
+        int r;
+
+        if (service_is_stopping(service))
+                return;
+        if (service->next || service->phase != PHASE_RUNNING || upgrade_is_near(service)) {
+                service->reload_again = true;
+                return;
+        }
+        log_info("Reloading");
+        begin(service);
+        r = master_load_config(service->arguments, &config, &reason);
+        r = r < 0 ? r : prepare(service, config, &reason);
+        start_next(service, r, reason);
+}
+
+void reload_roll(struct service *service) {
+        _cleanup_free_ char *reason = NULL, *text = NULL;
+        struct config *config;
+        int r;
+
+        begin(service);
+        r = config_save(service->current->config, &text);
+        r = r < 0 ? r : config_restore(&config, text, &reason);
+        r = r < 0 ? r : prepare(service, config, &reason);
+        if (r >= 0)
+                service->next->n_workers = service->current->n_workers;
+        start_next(service, r, reason);
 }

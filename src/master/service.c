@@ -24,8 +24,6 @@
 #include "util/log-id.h"
 #include "util/text.h"
 
-static const struct process_events events;
-
 unsigned int service_count(const struct service *service, enum process_role role, enum process_state state) {
         unsigned int count = 0;
 
@@ -97,7 +95,7 @@ int service_spawn(struct position *position, const struct generation *generation
                 .leave_timeout = usec_add(config->worker.drain_timeout, config->worker.kill_timeout),
                 .hang_timeout = config->worker.hang_timeout,
                 .kill_timeout = config->worker.kill_timeout,
-                .events = events,
+                .events = service_events,
         };
         _cleanup_fd_ int procs_fd = -1;
         char cgroup[CGROUP_NAME_MAX];
@@ -231,6 +229,11 @@ static void log_limit(struct service *service, const struct position *position, 
                 usec_format(wait, text, sizeof(text)));
 }
 
+int service_wait_start(struct position *position, usec_t when) {
+        return sd_event_add_time(position->service->event, &position->timer, CLOCK_MONOTONIC, when,
+                                 USEC_PER_MSEC, dispatch_start, position);
+}
+
 /* Fills the position, if there is need, after `pause` or when the budget allows. */
 static void position_lost(struct position *position, usec_t pause) {
         struct service *service = position->service;
@@ -257,8 +260,7 @@ static void position_lost(struct position *position, usec_t pause) {
                 (void) start_position(position);
                 return;
         }
-        r = sd_event_add_time(service->event, &position->timer, CLOCK_MONOTONIC, when, USEC_PER_MSEC,
-                              dispatch_start, position);
+        r = service_wait_start(position, when);
         if (r < 0)
                 log_error(r, "Failed to wait for the next start: %m");
 }
@@ -290,7 +292,8 @@ static void tell_all_ready(struct service *service) {
         if (service->reload_again) {
                 service->reload_again = false;
                 reload_begin(service);
-        }
+        } else
+                upgrade_proceed(service, NULL);
 }
 
 static void start_workers(struct service *service) {
@@ -445,7 +448,7 @@ static void on_refused(struct process *process, const struct seccomp_call *call,
         report_refused(process, &slot, call, route);
 }
 
-static const struct process_events events = {
+const struct process_events service_events = {
         .ready = on_ready,
         .lost = on_lost,
         .gone = on_gone,

@@ -13,7 +13,9 @@
 #include "master/scale.h"
 #include "master/sockets.h"
 #include "master/state.h"
+#include "master/handover.h"
 #include "master/master.h"
+#include "master/upgrade.h"
 #include "master/watch.h"
 
 /* The state of the master, shared by the files of this folder and by nobody else. */
@@ -51,6 +53,7 @@ struct service {
         struct generation *current;               /* what serves */
         struct generation *next;                  /* what a reload is trying, or NULL */
         char *program[2];                         /* by process_role */
+        char *master_program;                     /* our own, as it is installed now */
         sd_event *event;
         struct scoreboard scoreboard;
         bool *slots_used;
@@ -84,6 +87,7 @@ struct service {
         usec_t reload_ended;        /* realtime; 0: there was none */
         usec_t reload_took;
         int exit_status;
+        struct upgrade upgrade;
 
         struct control *control; /* NULL: it can't be controlled */
         struct scale scale;
@@ -99,6 +103,7 @@ struct service {
         sd_event_source *quarantine_timer;
         sd_event_source *stop_signals[3];
         sd_event_source *hangup;
+        sd_event_source *upgrade_signal;
         sd_event_source *sigchld;
         sd_event_source *round_timer;
         sd_event_source *replace_timer;
@@ -129,8 +134,15 @@ void service_start_wanted(struct service *service);
 
 /* How many positions of those wanted an operator has emptied. */
 unsigned int service_stopped(const struct service *service);
+
 /* The slot as it can be believed; an empty one where it can't. */
 void service_read_slot(const struct service *service, const struct process *process, struct slot *ret);
+
+/* What the processes tell the service; `userdata` is the service. */
+extern const struct process_events service_events;
+
+/* Has a position filled at that time. */
+int service_wait_start(struct position *position, usec_t when);
 
 /* Cancels every start that is waiting for its time. */
 void service_cancel_starts(struct service *service);
@@ -183,6 +195,11 @@ void upkeep_warn_idle(const struct service *service, const struct config *config
 
 /* reload.c: another generation takes over, or does not. */
 void reload_begin(struct service *service);
+
+/* All processes become new ones, of the programs and the module that are installed now, with the configuration there is.
+ */
+void reload_roll(struct service *service);
+
 void reload_on_ready(struct service *service, struct process *process);
 void reload_on_lost(struct service *service, struct process *process);
 void reload_dismiss_others(struct service *service, const struct generation *generation);

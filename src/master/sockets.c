@@ -310,6 +310,12 @@ int sockets_follow(struct sockets *sockets, const struct sockets *current, char 
         return 0;
 }
 
+int sockets_restore(struct sockets *sockets, int fd, char *name, char *address) {
+        if (!is_servable(fd))
+                return -ENOTSOCK;
+        return append(sockets, fd, name, address);
+}
+
 /* ---- The end ---- */
 
 /* Shut, so that it is free at once for whoever wants it next: workers that have not heard yet hold it too. */

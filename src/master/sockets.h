@@ -22,6 +22,9 @@ struct sockets {
  * systemd has kept for us (state.h) and the caller owns from here on, or -1. */
 int sockets_open(struct sockets *sockets, char *const *listen, int *ret_state_fd, char **ret_reason);
 
+/* Adds one that another master of this service had open. Takes over the descriptor and the texts with 0. */
+int sockets_restore(struct sockets *sockets, int fd, char *name, char *address);
+
 /* The sockets of the next configuration: those of `current` that `listen` still names, and new ones for what it names
  * besides. Those from systemd stay as they are, whatever `listen` says. Logs and returns like sockets_open(). */
 int sockets_follow(struct sockets *sockets, const struct sockets *current, char *const *listen,

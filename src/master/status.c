@@ -89,6 +89,8 @@ void status_format(const struct service *service, char *buffer, size_t size) {
                 (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
         if (watch_withheld(&service->watch))
                 (void) snprintf(buffer, size, "Watchdog not fed: %s", watch_withheld(&service->watch));
+        else if (service->upgrade.failure)
+                (void) snprintf(buffer, size, "Upgrade failed: %s", service->upgrade.failure);
         else if (service->reload_failure)
                 (void) snprintf(buffer, size, "Reload failed: %s", service->reload_failure);
         else
