@@ -58,6 +58,8 @@ static bool is_stranger(const struct client *client) {
 static int closed(const struct client *client) {
         if (is_stranger(client))
                 return refused(client);
+        if (client->may_be_lost)
+                return EXIT_LOST;
         say(client, "%s has closed the connection", client->instance);
         return EXIT_FAILED;
 }
@@ -96,7 +98,7 @@ static int call_failed(const struct client *client, const sd_bus_error *error, i
                 text = format_clean(strdup(error->message ?: strerror(-r)));
                 say(client, "%s: %s", client->instance, text ?: "out of memory");
         }
-        return EXIT_FAILED;
+        return sd_bus_error_has_name(error, CONTROL_ERROR_ROLL) ? EXIT_OLD_PROCESSES : EXIT_FAILED;
 }
 
 /* ---- The connection ---- */

@@ -14,12 +14,15 @@ enum exit_status {
         EXIT_USAGE = 2,
         EXIT_NOT_RUNNING = 3,
         EXIT_PERMISSION = 4,
+        EXIT_OLD_PROCESSES = 5, /* of an upgrade: only the master is new */
+        EXIT_LOST = 256,        /* none: the connection has ended, and may_be_lost */
 };
 
 struct client {
         const char *instance; /* not owned */
         sd_bus *bus;
         bool may_be_absent; /* that it does not run is no error */
+        bool may_be_lost;   /* that the connection ends is no error */
         bool quiet;         /* nothing is said */
 };
 

@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
         { "list", false, 0, 0, verb_list, "", "all instances there are" },
         { "reload", true, 0, 0, verb_reload, "[NAME]",
           "read configuration and application again, and wait" },
+        { "upgrade", true, 0, 0, verb_upgrade, "[NAME]", "go over to what is installed now, and wait" },
         { "restart", true, 0, 1, verb_restart, "[NAME] [WORKER]",
           "another worker in its place, one after another" },
         { "scale", true, 1, 1, verb_scale, "[NAME] N", "that many workers" },
@@ -61,7 +62,8 @@ static void print_help(void) {
                 "      --version            the version\n"
                 "\n"
                 "Ends with 0 when all is well, 1 when something failed, 2 for a command line that makes no\n"
-                "sense, 3 when the instance is not running, 4 when you may not. See musterctl(1).");
+                "sense, 3 when the instance is not running, 4 when you may not, 5 when only the master was\n"
+                "upgraded. See musterctl(1).");
 }
 
 static const struct verb *find_verb(const char *name) {

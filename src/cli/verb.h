@@ -17,3 +17,4 @@ int verb_stop(const struct arguments *arguments);
 int verb_reload(const struct arguments *arguments);
 int verb_status(const struct arguments *arguments);
 int verb_top(const struct arguments *arguments);
+int verb_upgrade(const struct arguments *arguments);

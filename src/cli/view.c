@@ -86,6 +86,25 @@ static void print_reload(const struct value *status, usec_t now, FILE *file) {
         (void) fputc('\n', file);
 }
 
+static void print_upgrade(const struct value *status, FILE *file) {
+        const struct value *upgrade = value_get(status, "LastUpgrade");
+        const char *result = value_text(upgrade, "Result"), *reason = value_text(upgrade, "Reason");
+
+        if (value_number(upgrade, "Number") == 0)
+                return;
+        label(file, "Last upgrade");
+        print_text(file, result);
+        if (!*reason && *value_text(upgrade, "From")) {
+                (void) fputs(", from ", file);
+                print_text(file, value_text(upgrade, "From"));
+        }
+        if (*reason) {
+                (void) fputs(": ", file);
+                print_text(file, reason);
+        }
+        (void) fputc('\n', file);
+}
+
 static void print_restarts(const struct value *status, FILE *file) {
         const struct value *budgets = value_list(status, "RestartBudgets");
         char span[FORMAT_MAX];
@@ -212,6 +231,7 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_line(file, "Status", value_text(status, "Status"));
         print_sockets(status, file);
         print_reload(status, now, file);
+        print_upgrade(status, file);
         print_restarts(status, file);
         print_totals(status, now, file);
         print_quarantine(status, file);

@@ -15,6 +15,8 @@
 #define CONTROL_ERROR_BUSY     "org.muster.Error.Busy"
 #define CONTROL_ERROR_UNKNOWN  "org.muster.Error.Unknown"
 #define CONTROL_ERROR_LIMIT    "org.muster.Error.TooManyCalls"
+#define CONTROL_ERROR_UPGRADE  "org.muster.Error.UpgradeFailed"
+#define CONTROL_ERROR_ROLL     "org.muster.Error.OldProcesses" /* the master is upgraded, they are not */
 
 #define CONTROL_DIRECTORY      "/run/muster"
 #define CONTROL_SOCKET         "control"

@@ -201,6 +201,10 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_VTABLE_START(0),
 
         SD_BUS_METHOD_WITH_NAMES("Reload", NULL, , "t", SD_BUS_PARAM(generation), method_reload, 0),
+        SD_BUS_METHOD_WITH_NAMES("Upgrade", NULL, , "ss", SD_BUS_PARAM(from) SD_BUS_PARAM(to),
+                                 control_upgrade, 0),
+        SD_BUS_METHOD_WITH_NAMES("AwaitUpgrade", NULL, , "ss", SD_BUS_PARAM(from) SD_BUS_PARAM(to),
+                                 control_await_upgrade, 0),
         SD_BUS_METHOD_WITH_NAMES("ReplaceWorker", "t", SD_BUS_PARAM(number), "t", SD_BUS_PARAM(pid),
                                  control_replace_worker, 0),
         SD_BUS_METHOD_WITH_NAMES("StopWorker", "t", SD_BUS_PARAM(number), "t", SD_BUS_PARAM(number),
@@ -235,6 +239,7 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("Agent", "a{sv}", control_get_agent, 0, 0),
         SD_BUS_PROPERTY("Sockets", "aa{sv}", control_get_sockets, 0, 0),
         SD_BUS_PROPERTY("LastReload", "a{sv}", control_get_last_reload, 0, 0),
+        SD_BUS_PROPERTY("LastUpgrade", "a{sv}", control_get_last_upgrade, 0, 0),
         SD_BUS_PROPERTY("RestartBudgets", "aa{sv}", control_get_budgets, 0, 0),
         SD_BUS_PROPERTY("Totals", "a{sv}", control_get_totals, 0, 0),
         SD_BUS_PROPERTY("Quarantine", "aa{sv}", control_get_quarantine, 0, 0),
@@ -242,6 +247,7 @@ static const sd_bus_vtable interface[] = {
 
         SD_BUS_SIGNAL_WITH_NAMES("ReloadFinished", "bts",
                                  SD_BUS_PARAM(ok) SD_BUS_PARAM(generation) SD_BUS_PARAM(reason), 0),
+        SD_BUS_SIGNAL_WITH_NAMES("UpgradeFinished", "bs", SD_BUS_PARAM(ok) SD_BUS_PARAM(reason), 0),
         SD_BUS_SIGNAL_WITH_NAMES("ProcessChanged", "sixts",
                                  SD_BUS_PARAM(role) SD_BUS_PARAM(number) SD_BUS_PARAM(pid)
                                          SD_BUS_PARAM(generation) SD_BUS_PARAM(state),

@@ -36,6 +36,9 @@ bool control_may(const struct ucred *peer, uid_t own);
 /* A reload has ended; whoever waits for it is told. */
 void control_reload_finished(struct service *service);
 
+/* An upgrade has ended; the same. */
+void control_upgrade_finished(struct service *service);
+
 /* The service stops: calls that wait are answered so. */
 void control_stopping(struct service *service);
 
@@ -75,6 +78,7 @@ struct control_call {
         enum control_wait wait;
         uint64_t number; /* of a worker */
         pid_t pid;       /* that it had */
+        bool upgrade;    /* it waits for that */
 };
 
 struct control {
@@ -117,6 +121,10 @@ control_getter_t control_get_text, control_get_number, control_get_workers, cont
 /* control-quarantine.c */
 control_getter_t control_get_quarantine;
 control_method_t control_quarantine_add, control_quarantine_lift, control_quarantine_lift_all;
+
+/* control-upgrade.c */
+control_getter_t control_get_last_upgrade;
+control_method_t control_upgrade, control_await_upgrade;
 
 /* control-workers.c */
 control_method_t control_replace_worker, control_stop_worker, control_scale;

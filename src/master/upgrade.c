@@ -51,7 +51,7 @@ static void end(struct service *service, const char *failure) {
         upgrade->exec_source = sd_event_source_disable_unref(upgrade->exec_source);
         upgrade->state = UPGRADE_NONE;
         free(upgrade->failure);
-        upgrade->failure = failure ? text_fold(strdup(failure)) : NULL;
+        upgrade->failure = failure ? text_make_utf8(text_fold(strdup(failure))) : NULL;
         if (!failure)
                 log_info("Upgraded from %s to " PACKAGE_VERSION ": the master and all processes",
                          upgrade->from);
@@ -63,6 +63,7 @@ static void end(struct service *service, const char *failure) {
         else
                 (void) log_fields(LOG_ERR, 0, fields,
                                   "Upgrade failed, version " PACKAGE_VERSION " serves on: %s", failure);
+        control_upgrade_finished(service);
 }
 
 /* Ends it before the program was replaced, and lets go on what has waited for it. */

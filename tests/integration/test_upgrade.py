@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """An upgrade in place keeps the master's pid, its children and every request, and is refused where it would not."""
 
+import concurrent.futures
+import json
 import multiprocessing
 import os
+import re
 import signal
+import socket
+import threading
 
 import pytest
 
@@ -287,7 +292,7 @@ def test_a_worker_that_crashes_meanwhile_is_replaced_by_whichever_master_runs(se
     settle(muster, before)
     assert len(muster.log.matching("crashed: SIG")) == 1
     assert "1 restarts" in muster.notify.values("STATUS")[-1]
-    assert len(muster.workers()) == 2
+    wait_for(lambda: len(muster.workers()) == 2, "two workers")
 
 
 def test_a_worker_killed_at_the_moment_of_the_change_is_replaced(service, installed):
@@ -302,7 +307,8 @@ def test_a_worker_killed_at_the_moment_of_the_change_is_replaced(service, instal
     upgrade(muster)
     settle(muster, before)
     assert len(muster.log.matching(rf"\(pid {victim}\) was killed by SIGKILL")) == 1
-    assert len(muster.workers()) == 2 and muster.get("/").status == 200
+    wait_for(lambda: len(muster.workers()) == 2, "two workers")
+    assert muster.get("/").status == 200
 
 
 @pytest.mark.parametrize("sent, pattern", [(signal.SIGTERM, None), (signal.SIGHUP, "Reloading")])
@@ -332,9 +338,36 @@ def test_totals_budgets_and_waiting_starts_come_along(service):
     upgrade(muster)
     settle(muster, before)
     muster.notify.wait(lambda message: "3 restarts" in message.get("STATUS", ""), "the count", count=2)
+    # What outlives the master does so without being counted twice
+    muster.log.wait_for("Since .*: 1 starts, 3 restarts of processes, 3 crashes, ")
     # The budget is spent as it was
     os.kill(muster.worker_pids()[0], signal.SIGKILL)
     muster.log.wait_for("More than 3 restarts of workers in 1h, the next one in")
+
+
+def test_what_is_in_quarantine_stays_there(service):
+    muster = service({"worker.workers": 2, "restart.quarantine_after": 2, "restart.quarantine_time": "1h"})
+    for _ in range(2):
+        assert muster.get("/crash").status == 500
+    wait_for(lambda: muster.get("/crash").status == 503, "the quarantine")
+    before = pids(muster)
+    upgrade(muster)
+    settle(muster, before)
+    assert all(muster.get("/crash").status == 503 for _ in range(10))
+    muster.notify.wait(lambda message: "1 in quarantine" in message.get("STATUS", ""), "the status", count=2)
+    assert len(muster.log.matching("crashed: SIG")) == 2
+
+
+def test_a_worker_that_hangs_is_found_by_the_new_master(service, installed):
+    muster = service({"worker.workers": 2, "worker.hang_timeout": "2s"}, variables=installed.variables)
+    before = pids(muster)
+    installed("muster-agent", "#!/bin/sh\nexec sleep 1000\n")  # nothing is rolled
+    with muster.client() as client:
+        client.request("GET", "/hang")
+        muster.kill(signal.SIGUSR2)
+        muster.log.wait_for(MARK)
+        assert client.response().status == 503
+    wait_for(lambda: len(set(before) & set(pids(muster))) == 2, "the end of the one that hung")
 
 
 def test_twice_then_a_reload_then_the_end_in_good_order(service):
@@ -423,3 +456,88 @@ def test_a_new_master_that_cannot_go_on_ends_and_its_workers_finish_their_reques
         assert muster.wait() == 1
         assert slow.response().status == 200
     muster.nothing_left()
+
+
+# By musterctl
+
+
+def test_musterctl_waits_for_the_end_and_says_what_became_of_it(service):
+    muster = service({"worker.workers": 2})
+    before = pids(muster)
+    result = muster.ctl("upgrade")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.match(rf"{muster.name}: upgraded from [\d.]+ to [\d.]+, in ", result.stdout)
+    settle(muster, before)
+    status = json.loads(muster.ctl("status", "--json").stdout)
+    assert status["pid"] == muster.pid
+    assert status["last_upgrade"]["result"] == "ok" and status["last_upgrade"]["reason"] == ""
+    assert status["last_upgrade"]["taken_over"] is True and status["last_upgrade"]["number"] == 1
+    assert {worker["generation"] for worker in status["workers"]} == {2}
+    assert "Last upgrade: ok, from " in muster.ctl("status").stdout
+
+
+def test_two_who_ask_wait_for_the_same_end(service):
+    muster = service({"worker.workers": 1})
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        results = [call.result() for call in [pool.submit(muster.ctl, "upgrade") for _ in range(4)]]
+    assert {result.returncode for result in results} == {0}
+
+
+def test_musterctl_says_why_it_was_refused(service, installed):
+    muster = service(variables=installed.variables)
+    installed("muster-master", "#!/bin/sh\necho too old; exit 1\n")
+    result = muster.ctl("upgrade")
+    assert result.returncode == 1
+    assert "cannot take over: too old" in result.stderr
+    assert "Upgrade failed" in muster.ctl("status").stdout
+
+
+def test_musterctl_says_that_only_the_master_is_new(service, installed):
+    muster = service(variables=installed.variables)
+    installed("muster-worker", "#!/bin/sh\nexit 3\n")
+    result = muster.ctl("upgrade")
+    assert result.returncode == 5
+    assert "worker 0 exited with status 3" in result.stderr
+
+
+def test_a_reload_that_waits_is_answered_before_the_change(service, installed):
+    muster = service({"worker.workers": 1}, variables=installed.variables)
+    installed(
+        "muster-master",
+        f'#!/bin/sh\nif [ "$1" = --check ]; then until [ -e {installed.path}/go ]; do sleep 0.01; done; fi\n'
+        f'exec {build_dir()}/src/muster-master "$@"\n',
+    )
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        upgraded = pool.submit(muster.ctl, "upgrade")
+        wait_for(lambda: len(muster.children()) > 2, "the trial")
+        reloaded = pool.submit(muster.ctl, "reload")
+        muster.log.wait_for("Told to reload by musterctl")
+        (installed.path / "go").touch()
+        assert reloaded.result().returncode == 0
+        assert upgraded.result().returncode == 0
+
+
+def test_the_control_socket_is_never_refused(service):
+    muster = service({"worker.workers": 1})
+    done = threading.Event()
+    refused = []
+
+    def connect():
+        while not done.is_set():
+            with socket.socket(socket.AF_UNIX) as sock:
+                try:
+                    sock.connect(str(muster.control))
+                except OSError as error:
+                    refused.append(error)
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert muster.ctl("upgrade").returncode == 0
+    finally:
+        done.set()
+        thread.join()
+    assert not refused
+    muster.stop()
+    assert not muster.control.exists() and not muster.control.parent.exists()
