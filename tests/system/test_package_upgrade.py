@@ -41,8 +41,10 @@ def test_no_request_fails_during_an_upgrade(upgradable, kind, later):
     assert sent > 4
     assert failed == 0
     assert LATER in version(upgradable)
-    assert upgradable.main_pid(HELLO) not in (0, before)
+    assert upgradable.main_pid(HELLO) == before
+    assert upgradable.show(HELLO, "NRestarts") == "0"
     assert upgradable.http(HELLO_URL)[0] == 200
+    assert LATER in upgradable.run("musterctl", "status", "hello")
     wait_until(lambda: upgradable.state(HELLO) == "active", "the service is active")
     assert running_programs(upgradable) == {
         f"/usr/lib/muster/muster-{role}" for role in ("master", "agent", "worker")}
@@ -63,6 +65,41 @@ def test_an_upgrade_waits_for_a_request_in_flight(upgradable, kind, later):
     assert slow.communicate(timeout=30)[0] == "200"
     assert upgradable.http(f"{FAULTS_URL}/") == (200, "hello world")
     assert upgradable.show(FAULTS, "Result") == "success"
+
+
+def test_an_instance_that_cannot_be_upgraded_in_place_is_restarted(upgradable, kind, later):
+    configure(upgradable, "hello", "hello.conf")
+    upgradable.systemctl("enable", "--now", "muster@hello.socket")
+    assert upgradable.http(HELLO_URL)[0] == 200
+    before = upgradable.main_pid(HELLO)
+    # Nobody can ask it
+    upgradable.run("rm", "/run/muster/hello/control")
+
+    sent, failed = requests_during(upgradable, HELLO_URL, lambda: upgradable.install(getattr(later, kind)))
+
+    assert sent > 4
+    assert failed == 0
+    assert upgradable.main_pid(HELLO) not in (0, before)
+    assert LATER in upgradable.run("musterctl", "status", "hello")
+
+
+def test_a_module_that_no_longer_starts_does_not_end_the_service(upgradable, kind, later):
+    configure(upgradable, "faults", "faults.conf", port=8081)
+    upgradable.systemctl("start", "muster@faults.socket")
+    assert upgradable.http(f"{FAULTS_URL}/")[0] == 200
+    # What is read at the start of a worker, and not by the master
+    upgradable.write("/etc/muster/faults.conf.d/module.conf", "[muster]\nmodule = /run/module.so\n")
+    upgradable.run("find", "/usr", "-name", "faults.so", "-exec", "cp", "{}", "/run/module.so", ";")
+    upgradable.systemctl("reload", FAULTS)
+    before = muster_processes(upgradable)
+    upgradable.run("rm", "/run/module.so")
+
+    upgradable.install(getattr(later, kind))
+
+    assert upgradable.http(f"{FAULTS_URL}/") == (200, "hello world")
+    assert LATER in upgradable.run("musterctl", "status", "faults")
+    assert set(before) == set(muster_processes(upgradable))
+    assert "Upgrade failed" in upgradable.show(FAULTS, "StatusText")
 
 
 def test_an_upgrade_starts_nothing_that_did_not_run(upgradable, kind, later):
