@@ -33,9 +33,18 @@ def installed(directory):
         (path / "new").chmod(0o755)
         os.rename(path / "new", path / name)
 
-    replace.variables = {"MUSTER_LIBEXEC_DIR": str(path)}
     replace.path = path
     return replace
+
+
+@pytest.fixture
+def serve(service, installed):
+    """A service of the programs in that directory. The sandbox would neither let scripts run nor what links lead to."""
+    def make(config=None):
+        variables = {"MUSTER_LIBEXEC_DIR": str(installed.path)}
+        return service({"muster.sandbox": "no", **(config or {})}, variables=variables)
+
+    return make
 
 
 def upgrade(muster, count=1):
@@ -53,8 +62,8 @@ def pids(muster):
     return [muster.agent(), *muster.worker_pids()]
 
 
-def test_the_master_keeps_its_pid_and_its_children_until_they_are_rolled(service, installed):
-    muster = service({"worker.workers": 3}, variables=installed.variables)
+def test_the_master_keeps_its_pid_and_its_children_until_they_are_rolled(serve, installed):
+    muster = serve({"worker.workers": 3})
     before = pids(muster)
     # The roll begins with an agent, which waits until we have looked
     installed(
@@ -172,8 +181,8 @@ def test_a_request_under_way_is_answered_by_the_worker_that_has_it(service):
     ],
     ids=["fails", "says nothing", "says no", "says yes and fails", "dies", "no interpreter", "no program", "gone"],
 )
-def test_a_program_that_cannot_take_over_is_refused_and_all_goes_on(service, installed, program, reason):
-    muster = service({"worker.workers": 2}, variables=installed.variables)
+def test_a_program_that_cannot_take_over_is_refused_and_all_goes_on(serve, installed, program, reason):
+    muster = serve({"worker.workers": 2})
     before = pids(muster)
     if program is None:
         (installed.path / "muster-master").unlink()
@@ -193,8 +202,8 @@ def test_a_program_that_cannot_take_over_is_refused_and_all_goes_on(service, ins
     assert "Upgrade failed" not in muster.notify.values("STATUS")[-1]
 
 
-def test_a_handover_of_another_version_is_refused_by_the_real_program(service, installed):
-    muster = service(variables=installed.variables)
+def test_a_handover_of_another_version_is_refused_by_the_real_program(serve, installed):
+    muster = serve()
     before = pids(muster)
     # Gives the real program what another version would have written
     installed(
@@ -212,8 +221,8 @@ def test_a_handover_of_another_version_is_refused_by_the_real_program(service, i
     assert pids(muster) == before
 
 
-def test_a_program_that_gives_no_answer_is_not_waited_for(service, installed):
-    muster = service(variables=installed.variables)
+def test_a_program_that_gives_no_answer_is_not_waited_for(serve, installed):
+    muster = serve()
     before = pids(muster)
     installed("muster-master", "#!/bin/sh\nexec sleep 1000\n")
     muster.kill(signal.SIGUSR2)
@@ -226,8 +235,8 @@ def test_a_program_that_gives_no_answer_is_not_waited_for(service, installed):
     wait_for(lambda: pids(muster) == before, "nothing but the processes there were")
 
 
-def test_a_program_that_changes_while_it_is_tried_is_not_run(service, installed):
-    muster = service(variables=installed.variables)
+def test_a_program_that_changes_while_it_is_tried_is_not_run(serve, installed):
+    muster = serve()
     before = pids(muster)
     installed(
         "muster-master",
@@ -238,9 +247,9 @@ def test_a_program_that_changes_while_it_is_tried_is_not_run(service, installed)
     assert pids(muster) == before
 
 
-def test_one_that_says_yes_and_cannot_be_executed_leaves_all_as_it_was(service, installed):
+def test_one_that_says_yes_and_cannot_be_executed_leaves_all_as_it_was(serve, installed):
     """The last moment that can go wrong: exec itself."""
-    muster = service(variables=installed.variables)
+    muster = serve()
     before, open_before = pids(muster), descriptors(muster.pid)
     installed("muster-master", f"#!{installed.path}/shell\necho 'can take over: muster 1'; rm {installed.path}/shell\n")
     os.symlink("/bin/sh", installed.path / "shell")
@@ -274,8 +283,8 @@ def test_no_descriptor_is_lost_or_left_open(service):
     assert all(is_close_on_exec(muster.pid, fd) for fd in descriptors(muster.pid) if fd > 2)
 
 
-def test_a_worker_that_crashes_meanwhile_is_replaced_by_whichever_master_runs(service, installed):
-    muster = service({"worker.workers": 2}, variables=installed.variables)
+def test_a_worker_that_crashes_meanwhile_is_replaced_by_whichever_master_runs(serve, installed):
+    muster = serve({"worker.workers": 2})
     before = pids(muster)
     # A trial that lasts until the crash has happened
     installed(
@@ -295,9 +304,9 @@ def test_a_worker_that_crashes_meanwhile_is_replaced_by_whichever_master_runs(se
     wait_for(lambda: len(muster.workers()) == 2, "two workers")
 
 
-def test_a_worker_killed_at_the_moment_of_the_change_is_replaced(service, installed):
+def test_a_worker_killed_at_the_moment_of_the_change_is_replaced(serve, installed):
     """Between the two programs nobody looks; the end waits in the kernel."""
-    muster = service({"worker.workers": 2}, variables=installed.variables)
+    muster = serve({"worker.workers": 2})
     before = pids(muster)
     victim = before[1]
     installed(
@@ -312,8 +321,8 @@ def test_a_worker_killed_at_the_moment_of_the_change_is_replaced(service, instal
 
 
 @pytest.mark.parametrize("sent, pattern", [(signal.SIGTERM, None), (signal.SIGHUP, "Reloading")])
-def test_a_signal_at_the_moment_of_the_change_is_not_lost(service, installed, sent, pattern):
-    muster = service({"worker.workers": 1}, variables=installed.variables)
+def test_a_signal_at_the_moment_of_the_change_is_not_lost(serve, installed, sent, pattern):
+    muster = serve({"worker.workers": 1})
     installed(
         "muster-master",
         f'#!/bin/sh\n[ "$1" = --check ] || kill -{int(sent)} $$\nexec {build_dir()}/src/muster-master "$@"\n',
@@ -358,8 +367,8 @@ def test_what_is_in_quarantine_stays_there(service):
     assert len(muster.log.matching("crashed: SIG")) == 2
 
 
-def test_a_worker_that_hangs_is_found_by_the_new_master(service, installed):
-    muster = service({"worker.workers": 2, "worker.hang_timeout": "2s"}, variables=installed.variables)
+def test_a_worker_that_hangs_is_found_by_the_new_master(serve, installed):
+    muster = serve({"worker.workers": 2, "worker.hang_timeout": "2s"})
     before = pids(muster)
     installed("muster-agent", "#!/bin/sh\nexec sleep 1000\n")  # nothing is rolled
     with muster.client() as client:
@@ -391,8 +400,8 @@ def test_during_a_reload_it_waits_for_its_end(service):
     assert len(muster.log.matching("Reloaded: generation [23]")) == 2
 
 
-def test_a_reload_during_the_trial_comes_first(service, installed):
-    muster = service({"worker.workers": 1, "http.server_header": "before"}, variables=installed.variables)
+def test_a_reload_during_the_trial_comes_first(serve, installed):
+    muster = serve({"worker.workers": 1, "http.server_header": "before"})
     installed(
         "muster-master",
         f'#!/bin/sh\nif [ "$1" = --check ]; then until [ -e {installed.path}/go ]; do sleep 0.01; done; fi\n'
@@ -431,8 +440,8 @@ def test_a_service_that_stops_is_not_upgraded(service):
     assert not muster.log.matching(MARK)
 
 
-def test_a_roll_that_fails_leaves_the_old_workers_and_says_so(service, installed):
-    muster = service({"worker.workers": 2}, variables=installed.variables)
+def test_a_roll_that_fails_leaves_the_old_workers_and_says_so(serve, installed):
+    muster = serve({"worker.workers": 2})
     before = pids(muster)
     installed("muster-worker", "#!/bin/sh\nexit 3\n")
     muster.kill(signal.SIGUSR2)
@@ -443,8 +452,8 @@ def test_a_roll_that_fails_leaves_the_old_workers_and_says_so(service, installed
     assert muster.get("/").status == 200
 
 
-def test_a_new_master_that_cannot_go_on_ends_and_its_workers_finish_their_requests(service, installed):
-    muster = service({"worker.workers": 1}, variables=installed.variables)
+def test_a_new_master_that_cannot_go_on_ends_and_its_workers_finish_their_requests(serve, installed):
+    muster = serve({"worker.workers": 1})
     installed(
         "muster-master",
         f'#!/bin/sh\n[ "$1" = --check ] || exec false\nexec {build_dir()}/src/muster-master "$@"\n',
@@ -483,8 +492,8 @@ def test_two_who_ask_wait_for_the_same_end(service):
     assert {result.returncode for result in results} == {0}
 
 
-def test_musterctl_says_why_it_was_refused(service, installed):
-    muster = service(variables=installed.variables)
+def test_musterctl_says_why_it_was_refused(serve, installed):
+    muster = serve()
     installed("muster-master", "#!/bin/sh\necho too old; exit 1\n")
     result = muster.ctl("upgrade")
     assert result.returncode == 1
@@ -492,16 +501,16 @@ def test_musterctl_says_why_it_was_refused(service, installed):
     assert "Upgrade failed" in muster.ctl("status").stdout
 
 
-def test_musterctl_says_that_only_the_master_is_new(service, installed):
-    muster = service(variables=installed.variables)
+def test_musterctl_says_that_only_the_master_is_new(serve, installed):
+    muster = serve()
     installed("muster-worker", "#!/bin/sh\nexit 3\n")
     result = muster.ctl("upgrade")
     assert result.returncode == 5
     assert "worker 0 exited with status 3" in result.stderr
 
 
-def test_a_reload_that_waits_is_answered_before_the_change(service, installed):
-    muster = service({"worker.workers": 1}, variables=installed.variables)
+def test_a_reload_that_waits_is_answered_before_the_change(serve, installed):
+    muster = serve({"worker.workers": 1})
     installed(
         "muster-master",
         f'#!/bin/sh\nif [ "$1" = --check ]; then until [ -e {installed.path}/go ]; do sleep 0.01; done; fi\n'
@@ -511,7 +520,7 @@ def test_a_reload_that_waits_is_answered_before_the_change(service, installed):
         upgraded = pool.submit(muster.ctl, "upgrade")
         wait_for(lambda: len(muster.children()) > 2, "the trial")
         reloaded = pool.submit(muster.ctl, "reload")
-        muster.log.wait_for("Told to reload by musterctl")
+        muster.log.wait_for("Told to reload on the control socket")
         (installed.path / "go").touch()
         assert reloaded.result().returncode == 0
         assert upgraded.result().returncode == 0

@@ -138,11 +138,12 @@ def test_no_request_fails_during_a_restart(hello):
 
 def test_no_request_fails_when_the_package_is_installed_again(hello, packages):
     assert hello.http(HELLO_URL)[0] == 200
-    before = hello.main_pid(HELLO)
+    before, processes = hello.main_pid(HELLO), muster_processes(hello)
 
     _, failed = requests_during(hello, HELLO_URL, lambda: hello.install(packages.muster))
 
-    assert hello.main_pid(HELLO) not in (0, before)
+    assert hello.main_pid(HELLO) == before
+    wait_until(lambda: not (processes.keys() & muster_processes(hello).keys()) - {before}, "all other processes are new")
     assert failed == 0
 
 
