@@ -3,8 +3,8 @@
 /*
  * Where a master can be spoken to: the socket `control` in the instance's own directory below /run/muster.
  *
- * Without systemd nobody makes that directory; whoever runs a master by hand says with MUSTER_RUNTIME_DIR
- * where it may make one, and says the same to musterctl.
+ * Without systemd the master makes that directory itself; who may not make one there says with MUSTER_RUNTIME_DIR where
+ * else, and says the same to musterctl.
  */
 
 #include <errno.h>

@@ -197,23 +197,21 @@ static int dispatch_accept(sd_event_source *source, int listener, uint32_t event
 
 /* ---- The socket ---- */
 
-/* Where it belongs. Returns 1 with the directory, 0 where there is none. */
+/* Where it belongs: what systemd has made, or a directory that we make. `MUSTER_RUNTIME_DIR=` asks for none. Returns 1
+ * with the directory, 0 where there is none. */
 static int find_directory(const char *instance, char **ret, bool *ret_make) {
-        const char *given = getenv(DIRECTORY_ENV);
-        bool own = getenv("MUSTER_RUNTIME_DIR") != NULL;
+        const char *given = getenv(DIRECTORY_ENV), *own = getenv("MUSTER_RUNTIME_DIR");
         int n;
 
-        if (!own && (!given || !*given))
+        if (own && !*own)
                 return 0;
+        *ret_make = own || !given || !*given;
         /* systemd may have made several; ours is the first */
-        if (own)
+        if (*ret_make)
                 n = asprintf(ret, "%s/%s", control_directory(), instance);
         else
                 n = asprintf(ret, "%.*s", (int) strcspn(given, ":"), given);
-        if (n < 0)
-                return -ENOMEM;
-        *ret_make = own;
-        return 1;
+        return n < 0 ? -ENOMEM : 1;
 }
 
 /* A socket that nobody answers is left over from one who was killed. */
@@ -255,8 +253,11 @@ static int open_socket(struct control *control, const char *directory, bool make
         struct sockaddr_un address;
         int r;
 
-        if (make && mkdir(directory, 0755) >= 0)
-                control->directory = strdup(directory);
+        if (make) {
+                (void) mkdir(control_directory(), 0755);
+                if (mkdir(directory, 0755) >= 0)
+                        control->directory = strdup(directory);
+        }
         r = control_address_in(directory, &address);
         if (r < 0)
                 return r;
@@ -328,12 +329,13 @@ void control_open(struct service *service, const struct control_left *left) {
         else
                 r = find_directory(service->current->config->instance, &directory, &make);
         if (r == 0) {
-                log_info("No control socket: neither " DIRECTORY_ENV " nor MUSTER_RUNTIME_DIR says where");
+                log_info("No control socket, as MUSTER_RUNTIME_DIR says");
                 return;
         }
         r = r < 0 ? r : set_up(service, directory, make, left);
         if (r < 0)
-                log_warning(r, "No control socket in %s: %m", directory ?: "the place it had");
+                log_full(make ? LOG_INFO : LOG_WARNING, r, "No control socket in %s: %m",
+                         directory ?: "the place it had");
 }
 
 struct control *control_free(struct control *control) {

@@ -127,7 +127,7 @@ def environment(**variables):
     env.pop("RUNTIME_DIRECTORY", None)
     env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":" + SANITIZER
     env.update(variables)
-    return env
+    return {key: value for key, value in env.items() if value is not None}
 
 
 def write_config(path, values):

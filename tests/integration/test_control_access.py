@@ -253,6 +253,14 @@ def test_a_service_without_a_place_for_the_socket_serves_all_the_same(service):
     muster.log.wait_for("No control socket")
 
 
+def test_where_nothing_is_said_it_is_in_the_usual_place(start, directory):
+    name = f"test-{os.getpid()}"
+    muster = start(name=name, variables={"MUSTER_RUNTIME_DIR": None}).ready()
+    assert os.path.exists(f"/run/muster/{name}/control")
+    muster.stop()
+    assert not os.path.exists(f"/run/muster/{name}")
+
+
 def test_a_second_master_of_the_name_does_not_take_the_socket(start):
     muster = start({"worker.workers": 1}).ready()
     other = start({"worker.workers": 1}, arguments=["--instance", muster.name]).ready()
