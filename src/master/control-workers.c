@@ -72,7 +72,8 @@ static void look(const struct service *service, struct control_call *call, const
         case CONTROL_WAIT_REPLACED:
                 if (is_replaced(service, call, &pid))
                         answer(call, (uint64_t) pid);
-                else if (call->number >= service->current->n_workers)
+                else if (call->number >= service->current->n_workers ||
+                         service->workers[call->number].stopped)
                         control_call_fail(call, CONTROL_ERROR_FAILED, "The worker is not wanted any more");
                 break;
         case CONTROL_WAIT_STOPPED:
@@ -143,7 +144,9 @@ int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error
                 return -EBUSY; /* what is said is in the error */
         call->wait = CONTROL_WAIT_REPLACED;
         call->number = number;
-        call->pid = process ? process->pid : 0;
+        /* One that a reload has just put there is another than before. */
+        if (process && !(service->next && process->generation == service->next->number))
+                call->pid = process->pid;
         r = number < service->current->n_workers
                     ? service_replace(service, (unsigned int) number, "an operator wants it")
                     : -ENOENT;
@@ -151,6 +154,7 @@ int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error
                 control_call_free(call);
                 return refuse(service, number, r, error);
         }
+        control_look(service, NULL);
         return 1;
 }
 

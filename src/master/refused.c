@@ -92,7 +92,8 @@ static bool is_listener(int fd) {
 
 /* It comes before any code of the application has run; what comes later is not from us. */
 void refused_listen(struct process *process, int fd) {
-        if (process->state == PROCESS_STARTING && !process->refused.listener)
+        if (process->state == PROCESS_STARTING && !process->refused.listener &&
+            process->refused.answers == 0)
                 refused_restore(process, fd);
         else
                 fd_close(fd);

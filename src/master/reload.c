@@ -53,6 +53,8 @@ void reload_dismiss_others(struct service *service, const struct generation *gen
 static void finish(struct service *service) {
         service->reload_ended = now_realtime();
         service->reload_took = now_monotonic() - service->reload_began;
+        if (service_is_stopping(service))
+                return;
         upgrade_proceed(service, service->reload_failure);
         status_ready(service);
         control_reload_finished(service);
@@ -96,7 +98,7 @@ static void succeed(struct service *service) {
         service->current = service->next;
         service->next = NULL;
         service_cancel_starts(service);
-        for (size_t i = 0; i < service->n_positions; i++)
+        for (size_t i = 0; i < service->n_positions && service->upgrade.state != UPGRADE_ROLLING; i++)
                 service->workers[i].stopped = false;
         scale_reset(&service->scale);
         service->active_at = 0; /* somebody is at work on it: exit_idle begins anew */
@@ -123,6 +125,8 @@ static void roll(struct service *service) {
 
                 if (process && process->state == PROCESS_READY)
                         continue;
+                if (service->upgrade.state == UPGRADE_ROLLING && service->workers[i].stopped)
+                        continue; /* nobody has asked for it */
                 if (process)
                         return;
                 r = service_spawn(&service->workers[i], next);
@@ -185,7 +189,7 @@ static void take_back(struct service *service, const struct generation *failed) 
                     find(service, PROCESS_WORKER, process->number, service->current->number, true))
                         process_leave(process, MESSAGE_DRAIN);
         }
-        service_fill_positions(service);
+        service_start_wanted(service); /* no loss: the budget is for crashes */
 }
 
 void reload_fail(struct service *service, const char *format, ...) {

@@ -22,12 +22,26 @@ static void empty_positions(struct service *service, size_t begin) {
         }
 }
 
+/* Those that stay may all be stopped, starting or waiting for their time: then nobody would serve. */
+static bool has_ready_below(const struct service *service, unsigned int n) {
+        LIST_FOREACH(node, &service->processes) {
+                const struct process *process = container_of(node, struct process, node);
+
+                if (process->role == PROCESS_WORKER && process->state == PROCESS_READY &&
+                    process->number < (int) n)
+                        return true;
+        }
+        return false;
+}
+
 int service_resize(struct service *service, unsigned int n, const char *why) {
         unsigned int before = service->current->n_workers;
         int r;
 
         if (n == before)
                 return 0;
+        if (n < before && !has_ready_below(service, n))
+                return -EBUSY;
         r = service_reserve_positions(service, n);
         if (r < 0)
                 return r;
@@ -70,11 +84,13 @@ int service_scale(struct service *service, unsigned int n, char **ret_reason) {
         if (automatic && (n < bounds->min || n > bounds->max))
                 return refuse(ret_reason, -ERANGE, bounds_text(bounds));
 
-        for (unsigned int i = 0; i < service->n_positions; i++)
-                service->workers[i].stopped = false;
         r = service_resize(service, n, "asked for");
+        if (r == -EBUSY)
+                return refuse(ret_reason, r, strdup("none of the workers that would stay is ready"));
         if (r < 0)
                 return refuse(ret_reason, r, strdup(strerror(-r)));
+        for (unsigned int i = 0; i < service->n_positions; i++)
+                service->workers[i].stopped = false;
         service_start_wanted(service);
         status_running(service);
         return 0;

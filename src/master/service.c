@@ -131,6 +131,8 @@ static int start_position(struct position *position);
 static bool is_wanted(const struct position *position) {
         const struct generation *current = position->service->current;
 
+        if (service_is_stopping(position->service))
+                return false;
         if (position->role == PROCESS_WORKER && position->number >= (int) current->n_workers)
                 return false;
         if (position->stopped)

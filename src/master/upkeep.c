@@ -12,6 +12,7 @@
  * does not.
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ static void scale(struct service *service, usec_t span) {
         if (n == sample.wanted)
                 return;
         (void) snprintf(why, sizeof(why), "they were busy for %u %% of the time", business / 10);
-        if (service_resize(service, n, why) < 0)
+        if (service_resize(service, n, why) == -ENOMEM)
                 log_oom();
 }
 

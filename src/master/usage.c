@@ -29,11 +29,13 @@ static bool update_count(uint64_t *count, uint64_t said, usec_t span) {
         return true;
 }
 
-/* In all, with the turn that goes on. */
+/* In all, with the turn that goes on. Its begin is read once: the owner clears it when the turn is over. */
 static usec_t busy_until(const struct slot *slot, usec_t now) {
-        if (slot->busy_since == 0 || slot->busy_since > now)
+        usec_t since = *(const volatile uint64_t *) &slot->busy_since;
+
+        if (since == 0 || since > now)
                 return slot->busy;
-        return usec_add(slot->busy, now - slot->busy_since);
+        return usec_add(slot->busy, now - since);
 }
 
 void usage_update(struct usage *usage, const struct slot *slot, usec_t started, usec_t now) {

@@ -31,6 +31,9 @@ def test_a_fault_outside_a_callback_ends_the_worker_at_once(muster, number):
     with muster.client() as slow:
         assert slow.get("/").status == 200
         slow.request("GET", "/slow?ms=60000")
+        # It is suspended, and no callback runs, when others have been answered behind it
+        for _ in range(3):
+            assert muster.get("/").status == 200
         began = time.monotonic()
         os.kill(old, number)
         assert cut(slow)
