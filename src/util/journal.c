@@ -40,6 +40,7 @@
 #define SEND_BUFFER   (1024 * 1024)
 #define NUMBER_SIZE   8U /* of a value's size, little endian */
 #define LOST_TEXT_MAX 128
+#define SHORT_MAX     ((size_t) 8 * 1024)
 
 struct entry {
         struct list node;
@@ -246,28 +247,54 @@ static char *add_field(char *p, const struct iovec *field) {
         return p;
 }
 
-static struct entry *make_entry(const struct iovec *fields, size_t n_fields) {
-        struct entry *entry;
+static size_t room_for(const struct iovec *fields, size_t n_fields) {
         size_t room = 0;
-        char *p;
 
         for (size_t i = 0; i < n_fields; i++)
                 room += fields[i].iov_len + NUMBER_SIZE + 2;
-        entry = malloc(sizeof(*entry) + room);
-        if (!entry)
-                return NULL;
-        p = entry->bytes;
+        return room;
+}
+
+static size_t format(char *bytes, const struct iovec *fields, size_t n_fields) {
+        char *p = bytes;
+
         for (size_t i = 0; i < n_fields; i++)
                 p = add_field(p, &fields[i]);
-        entry->size = (size_t) (p - entry->bytes);
+        return (size_t) (p - bytes);
+}
+
+static struct entry *make_entry(const struct iovec *fields, size_t n_fields) {
+        struct entry *entry;
+
+        entry = malloc(sizeof(*entry) + room_for(fields, n_fields));
+        if (!entry)
+                return NULL;
+        entry->size = format(entry->bytes, fields, n_fields);
         list_init(&entry->node);
         return entry;
 }
 
-/* In order: nothing overtakes what waits. Takes the entry. */
-static int send_or_keep(struct journal *journal, struct entry *entry) {
-        int r = -EAGAIN;
+/* What most entries are: short, and taken at once. They need no memory from the heap, which may be the very thing that
+ * is broken. Returns -EAGAIN for all others. */
+static int send_at_once(struct journal *journal, const struct iovec *fields, size_t n_fields) {
+        char bytes[SHORT_MAX];
 
+        if (room_for(fields, n_fields) > sizeof(bytes) || !flush(journal, 0))
+                return -EAGAIN;
+        return transmit(journal, bytes, format(bytes, fields, n_fields));
+}
+
+/* In order: nothing overtakes what waits. */
+static int send_or_keep(struct journal *journal, const struct iovec *fields, size_t n_fields) {
+        struct entry *entry;
+        int r;
+
+        r = send_at_once(journal, fields, n_fields);
+        if (r != -EAGAIN)
+                return r;
+        entry = make_entry(fields, n_fields);
+        if (!entry)
+                return -ENOMEM;
         if (flush(journal, 0))
                 r = transmit(journal, entry->bytes, entry->size);
         if (r == -EAGAIN) {
@@ -279,18 +306,12 @@ static int send_or_keep(struct journal *journal, struct entry *entry) {
 }
 
 int journal_send(struct journal *journal, const struct iovec *fields, size_t n_fields) {
-        struct entry *entry;
         int r;
 
-        entry = make_entry(fields, n_fields);
-        if (!entry)
-                return -ENOMEM;
         r = -pthread_mutex_lock(&journal->lock);
-        if (r < 0) {
-                free(entry);
+        if (r < 0)
                 return r;
-        }
-        r = send_or_keep(journal, entry);
+        r = send_or_keep(journal, fields, n_fields);
         (void) pthread_mutex_unlock(&journal->lock);
         return r;
 }
