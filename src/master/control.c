@@ -346,12 +346,14 @@ struct control *control_free(struct control *control) {
         sd_event_source_disable_unref(control->accept);
         sd_event_source_disable_unref(control->pause);
         fd_close(control->fd);
-        if (control->path)
+        if (control->path) {
                 (void) unlink(control->path);
-        if (control->directory)
+                free(control->path);
+        }
+        if (control->directory) {
                 (void) rmdir(control->directory);
-        free(control->path);
-        free(control->directory);
+                free(control->directory);
+        }
         free(control);
         return NULL;
 }
