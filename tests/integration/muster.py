@@ -105,6 +105,14 @@ def alive(pid):
         return False
 
 
+def is_waiting(pid):
+    """Whether a process waits in its loop, for events."""
+    try:
+        return "poll" in pathlib.Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return False
+
+
 def command(*arguments, **keywords):
     """Runs the master to its end and returns the result with both outputs as text."""
     return subprocess.run(
@@ -372,4 +380,4 @@ def drained(client, target, within=SOON):
     raise AssertionError("the worker does not drain")
 
 
-__all__ = ["SLOW", "SOON", "Service", "alive", "command", "drained", "free_port", "listening_socket", "wait_for"]
+__all__ = ["SLOW", "SOON", "Service", "alive", "command", "drained", "free_port", "is_waiting", "listening_socket", "wait_for"]

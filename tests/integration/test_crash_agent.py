@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from muster import SOON, wait_for
+from muster import SOON, is_waiting, wait_for
 
 
 def test_the_agent_survives_a_fault_in_its_callback(service):
@@ -47,6 +47,9 @@ def test_too_many_faults_restart_the_agent_and_the_workers_stay(service):
 def test_a_fault_outside_a_callback_restarts_the_agent(service):
     muster = service()
     agent, workers = muster.agent(), muster.workers()
+    # Its last callback of the start is over when it has logged and sleeps
+    muster.log.wait_for("knows that all are ready", role="agent")
+    wait_for(lambda: is_waiting(agent), "the agent to wait")
     os.kill(agent, signal.SIGSEGV)
     wait_for(lambda: muster.agent() not in (None, agent), f"another agent than {agent}")
     assert muster.workers() == workers
