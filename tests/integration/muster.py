@@ -108,7 +108,8 @@ def alive(pid):
 def is_waiting(pid):
     """Whether a process waits in its loop, for events."""
     try:
-        return "poll" in pathlib.Path(f"/proc/{pid}/wchan").read_text()
+        where = pathlib.Path(f"/proc/{pid}/wchan").read_text()
+        return "poll" in where or where == "0" and Process(pid).state == "S"
     except OSError:
         return False
 
