@@ -22,6 +22,10 @@ int config_set_instance(struct config *config, const char *name);
 int config_set_origin(struct config *config, const struct config_key *key, const char *origin);
 int config_set_app(struct config *config, const char *key, const char *value, const char *origin);
 
+/* What `write` writes, as a text that the caller frees; ret_size may be NULL. Returns 0, what `write` says, or -ENOMEM. */
+int config_write_text(const struct config *config, int (*write)(const struct config *config, FILE *file),
+                      char **ret_text, size_t *ret_size);
+
 /* One "section.key=value" line, with newline and backslash in the value escaped; section may be NULL. */
 void config_write_line(FILE *file, const char *section, const char *key, const char *value);
 

@@ -41,25 +41,7 @@ static int write_keys(const struct config *config, FILE *file) {
 }
 
 int config_save(const struct config *config, char **ret_text) {
-        char *text = NULL;
-        size_t size;
-        FILE *file;
-        int r;
-
-        file = open_memstream(&text, &size);
-        if (!file)
-                return -ENOMEM;
-        r = write_keys(config, file);
-        if (ferror(file) && r == 0)
-                r = -ENOMEM;
-        if (fclose(file) != 0 && r == 0)
-                r = -ENOMEM;
-        if (r < 0) {
-                free(text);
-                return r;
-        }
-        *ret_text = text;
-        return 0;
+        return config_write_text(config, write_keys, ret_text, NULL);
 }
 
 static int _printf_(2, 3) refuse(char **ret_reason, const char *format, ...) {

@@ -17,18 +17,13 @@
 #include "config/build.h"
 #include "config/config.h"
 #include "config/table.h"
+#include "util/text.h"
 
 void config_write_line(FILE *file, const char *section, const char *key, const char *value) {
         if (section)
                 (void) fprintf(file, "%s.", section);
         (void) fprintf(file, "%s=", key);
-        for (; *value; value++)
-                if (*value == '\\')
-                        (void) fputs("\\\\", file);
-                else if (*value == '\n')
-                        (void) fputs("\\n", file);
-                else
-                        (void) fputc(*value, file);
+        text_write_escaped(file, value);
         (void) fputc('\n', file);
 }
 
@@ -50,18 +45,17 @@ static int write_all(const struct config *config, FILE *file) {
         return 0;
 }
 
-int config_serialize(const struct config *config, char **ret_text, size_t *ret_size) {
+int config_write_text(const struct config *config, int (*write)(const struct config *config, FILE *file),
+                      char **ret_text, size_t *ret_size) {
         char *text = NULL;
         size_t size;
         FILE *file;
         int r;
 
-        if (!config_instance_valid(config->instance))
-                return -EINVAL;
         file = open_memstream(&text, &size);
         if (!file)
                 return -ENOMEM;
-        r = write_all(config, file);
+        r = write(config, file);
         if (ferror(file) && r == 0)
                 r = -ENOMEM;
         if (fclose(file) != 0 && r == 0)
@@ -76,22 +70,10 @@ int config_serialize(const struct config *config, char **ret_text, size_t *ret_s
         return 0;
 }
 
-/* Undoes the escapes in place. */
-static int unescape(char *value) {
-        char *to = value;
-
-        for (const char *from = value; *from; from++) {
-                if (*from != '\\') {
-                        *to++ = *from;
-                        continue;
-                }
-                from++;
-                if (*from != '\\' && *from != 'n')
-                        return -EBADMSG;
-                *to++ = *from == 'n' ? '\n' : '\\';
-        }
-        *to = '\0';
-        return 0;
+int config_serialize(const struct config *config, char **ret_text, size_t *ret_size) {
+        if (!config_instance_valid(config->instance))
+                return -EINVAL;
+        return config_write_text(config, write_all, ret_text, ret_size);
 }
 
 int config_next_line(char **text, char **ret_name, char **ret_value) {
@@ -109,7 +91,7 @@ int config_next_line(char **text, char **ret_name, char **ret_value) {
         *text = end + 1;
         *ret_name = line;
         *ret_value = equals + 1;
-        return unescape(equals + 1);
+        return text_unescape(equals + 1);
 }
 
 static bool is_name_of(const struct config_key *key, const char *name) {

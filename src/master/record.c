@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "master/record.h"
+#include "util/text.h"
 #include "util/parse.h"
 
 #define END_LINE "[end]\n"
@@ -89,13 +90,7 @@ void record_begin(FILE *file, const char *title, unsigned int version) {
 
 static void write_text(FILE *file, const char *name, const char *text) {
         (void) fprintf(file, "%s=", name);
-        for (; *text; text++)
-                if (*text == '\\')
-                        (void) fputs("\\\\", file);
-                else if (*text == '\n')
-                        (void) fputs("\\n", file);
-                else
-                        (void) fputc(*text, file);
+        text_write_escaped(file, text);
         (void) fputc('\n', file);
 }
 
@@ -229,23 +224,6 @@ const char *record_next(struct record_reader *reader) {
         return NULL;
 }
 
-static int unescape(char *text) {
-        char *to = text;
-
-        for (const char *from = text; *from; from++) {
-                if (*from != '\\') {
-                        *to++ = *from;
-                        continue;
-                }
-                from++;
-                if (*from != '\\' && *from != 'n')
-                        return -EBADMSG;
-                *to++ = *from == 'n' ? '\n' : '\\';
-        }
-        *to = '\0';
-        return 0;
-}
-
 static uint64_t highest(const struct record_field *field) {
         if (field->max > 0)
                 return field->max;
@@ -278,7 +256,7 @@ static int read_text(struct record_reader *reader, const struct record_type *typ
                      const struct record_field *field, char *text, void *object) {
         char *copy;
 
-        if (unescape(text) < 0)
+        if (text_unescape(text) < 0)
                 return refuse(reader, "%s: %s is not escaped as it should", type->name, field->name);
         if (field->kind == RECORD_ARRAY && strlen(text) >= field->size)
                 return refuse(reader, "%s: %s is too long", type->name, field->name);

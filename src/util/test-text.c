@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,11 +67,40 @@ static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
         }
 }
 
+static void an_escaped_text_is_one_line_and_comes_back(void **state) {
+        static const char *const texts[] = { "", "plain", "two\nlines", "back\\slash", "\\n", "\n\\\n" };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char line[64] = "";
+                FILE *file = fmemopen(line, sizeof(line), "w");
+
+                assert_non_null(file);
+                text_write_escaped(file, texts[i]);
+                assert_int_equal(fclose(file), 0);
+                assert_null(strchr(line, '\n'));
+                assert_int_equal(text_unescape(line), 0);
+                assert_string_equal(line, texts[i]);
+        }
+}
+
+static void another_escape_is_refused(void **state) {
+        static const char *const texts[] = { "\\", "a\\t", "\\\\\\" };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char copy[16];
+
+                (void) snprintf(copy, sizeof(copy), "%s", texts[i]);
+                assert_int_equal(text_unescape(copy), -EBADMSG);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(control_bytes_become_blanks),
                 cmocka_unit_test(valid_utf8_stays),
                 cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
+                cmocka_unit_test(an_escaped_text_is_one_line_and_comes_back),
+                cmocka_unit_test(another_escape_is_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

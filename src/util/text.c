@@ -4,6 +4,7 @@
  * Texts that come from somewhere else.
  */
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,4 +48,31 @@ char *text_make_utf8(char *text) {
                 p += length ?: 1;
         }
         return text;
+}
+
+void text_write_escaped(FILE *file, const char *text) {
+        for (; *text; text++)
+                if (*text == '\\')
+                        (void) fputs("\\\\", file);
+                else if (*text == '\n')
+                        (void) fputs("\\n", file);
+                else
+                        (void) fputc(*text, file);
+}
+
+int text_unescape(char *text) {
+        char *to = text;
+
+        for (const char *from = text; *from; from++) {
+                if (*from != '\\') {
+                        *to++ = *from;
+                        continue;
+                }
+                from++;
+                if (*from != '\\' && *from != 'n')
+                        return -EBADMSG;
+                *to++ = *from == 'n' ? '\n' : '\\';
+        }
+        *to = '\0';
+        return 0;
 }
