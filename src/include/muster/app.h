@@ -39,6 +39,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <syslog.h>
 
 #ifdef __cplusplus
@@ -55,15 +56,25 @@ extern "C" {
 #define MUSTER_MSEC(n) (UINT64_C(1000) * (uint64_t) (n))
 #define MUSTER_SEC(n)  (UINT64_C(1000000) * (uint64_t) (n))
 
-struct muster;         /* the process the application runs in */
-struct muster_request; /* one request and the answer to it */
-struct muster_timer;   /* a timer that is running */
+struct muster;              /* the process the application runs in */
+struct muster_request;      /* one request and the answer to it */
+struct muster_timer;        /* a timer that is running */
+struct muster_watch;        /* a descriptor that is watched */
+struct muster_message;      /* a message, while its handler runs */
+struct muster_reply;        /* the right to reply to one later */
+struct muster_job;          /* one run of a schedule */
+struct muster_subscription; /* to messages of a broker */
+struct muster_child;        /* a program or function that runs as a process of its own */
+struct muster_result;       /* what an offloaded function gives back */
 struct sockaddr;
 struct MHD_Connection; /* from <microhttpd.h> */
 
 enum muster_role {
-        MUSTER_ROLE_WORKER, /* serves requests; there are several */
-        MUSTER_ROLE_AGENT,  /* background work; there is one */
+        MUSTER_ROLE_WORKER,  /* serves requests; there are several */
+        MUSTER_ROLE_AGENT,   /* background work; there is one */
+        MUSTER_ROLE_COMPUTE, /* runs offloaded functions, one at a time; see muster_offload() */
+        MUSTER_ROLE_CHILD,   /* a function that muster_fork() has started */
+        MUSTER_ROLE_MASTER,  /* no application runs there; where messages of an operator come from */
 };
 
 /* Answers a request, now or later: see muster_request_suspend(). */
@@ -90,6 +101,65 @@ struct muster_route {
 };
 
 /*
+ * One row of the schedule table: work that is to be done now and then.
+ *
+ * name: of the schedule, for the log, `musterctl schedule` and [schedule:NAME] in the configuration, where an
+ *       operator can set everything below but type and handler.
+ * interval or cron: when. A span as in systemd.time(7) ("10s", "10min"), or 5 or 6 fields as in crontab(5), the
+ *       sixth, before the others, being seconds. Exactly one of them. Cron's times are local time.
+ * type: one worker, which the master picks, or all of them.
+ * overlap: what happens when a run is due and the one before still goes on.
+ * immediate: once at the start too. jitter: a span; each run comes that much later at most, NULL for none.
+ * disable: not before an operator enables it.
+ * handler: does it. 0, or a negative errno, which is logged with how long it took. A worker that dies of it or
+ *       while it goes on is no reason to leave it undone: another worker gets it.
+ */
+typedef int (*muster_schedule_handler_t)(struct muster *muster, struct muster_job *job);
+
+enum muster_schedule_type {
+        MUSTER_SCHEDULE_WORKER,
+        MUSTER_SCHEDULE_ALL,
+};
+
+enum muster_overlap {
+        MUSTER_OVERLAP_SKIP,  /* it is left out, and counted */
+        MUSTER_OVERLAP_QUEUE, /* once more when that is over */
+        MUSTER_OVERLAP_ALLOW, /* both go on */
+};
+
+struct muster_schedule {
+        const char *name;
+        muster_schedule_handler_t handler;
+        const char *interval;
+        const char *cron;
+        const char *jitter;
+        enum muster_schedule_type type;
+        enum muster_overlap overlap;
+        bool immediate;
+        bool disable;
+};
+
+/*
+ * One row of the table of functions that can be offloaded. See muster_offload().
+ */
+typedef int (*muster_task_function_t)(const void *input, size_t size, struct muster_result *result);
+
+struct muster_task {
+        const char *name;
+        muster_task_function_t function;
+};
+
+/*
+ * One row of the table of functions that can be forked. See muster_fork().
+ */
+typedef int (*muster_fork_function_t)(struct muster *muster, int argc, char **argv);
+
+struct muster_fork {
+        const char *name;
+        muster_fork_function_t function;
+};
+
+/*
  * What a module is. Define it with MUSTER_APPLICATION(), never by hand. All members may be left out.
  *
  * worker_start, agent_start: called once before the process takes part: open what is needed, start timers.
@@ -112,6 +182,9 @@ struct muster_application {
         int (*agent_start)(struct muster *muster);
         void (*agent_ready)(struct muster *muster);
         void (*agent_stop)(struct muster *muster);
+        const struct muster_schedule *schedules; /* ended by a row of nothing, {}; and so are these: */
+        const struct muster_task *tasks;
+        const struct muster_fork *forks;
 };
 
 #define MUSTER_APPLICATION(...)                                                                             \
@@ -184,6 +257,162 @@ MUSTER_PUBLIC struct muster_timer *muster_timer_every(struct muster *muster, uin
 
 /* Ends a timer, also from within its own handler; takes NULL. Returns NULL. */
 MUSTER_PUBLIC struct muster_timer *muster_timer_cancel(struct muster_timer *timer);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Descriptors: for libraries that want to be told when theirs are ready (libcurl's multi interface, a database
+ * client).
+ */
+
+enum {
+        MUSTER_READABLE = 1 << 0,
+        MUSTER_WRITABLE = 1 << 1,
+        MUSTER_HANGUP = 1 << 2, /* only told, and always: error or hang-up */
+};
+
+/* `events` says what it is ready for. */
+typedef void (*muster_watch_handler_t)(struct muster *muster, int fd, unsigned int events, void *data);
+
+/* Calls `handler` as often as the descriptor is ready for one of `events` (level-triggered). The descriptor stays the
+ * caller's: end the watch before it is closed. Returns NULL with errno set (EINVAL, EBADF, EEXIST for one that is
+ * watched, EPERM for a regular file, ENOMEM). */
+MUSTER_PUBLIC struct muster_watch *muster_watch_fd(struct muster *muster, int fd, unsigned int events,
+                                                   muster_watch_handler_t handler, void *data);
+
+/* Watches for other events from now on; 0 for none. 0, -EINVAL. */
+MUSTER_PUBLIC int muster_watch_change(struct muster_watch *watch, unsigned int events);
+
+/* Ends it, also from within its own handler; takes NULL. Returns NULL. */
+MUSTER_PUBLIC struct muster_watch *muster_watch_end(struct muster_watch *watch);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Messages between the processes of the instance
+ *
+ * A message is an action, a name of up to 255 bytes that receivers listen for, with data of any kind: up to 16 MiB, of
+ * which more than 64 KiB are carried in shared memory. The master routes. Messages from one sender reach one
+ * receiver in the order they were sent, each exactly once while both live. What is sent before everything has
+ * started ("muster-ready") waits until then, and a process that starts later gets what is sent to it from its
+ * start on as soon as it is ready. Nothing waits for a slow receiver: the queue to each is bounded, and what
+ * exceeds it is dropped, counted, and told to the sender by its failure handler.
+ *
+ * The calls that send return 0; -EINVAL for an action that is empty or too long, -EMSGSIZE for too much data, -ENOBUFS when
+ * the sender's own queue is full (nothing was sent: try again later), -ENOTCONN without a master, -ENOMEM.
+ */
+
+/* Called for each message with the action it was registered for. The message is valid until it returns. */
+typedef void (*muster_message_handler_t)(struct muster *muster, struct muster_message *message, void *data);
+
+/* Listens for an action: always, or for the next message only. Handlers of one action are called in the order they were
+ * registered. "muster-ready" is the action everybody hears when all have started, and later ones when they are
+ * ready. 0, -EINVAL, -ENOMEM. */
+MUSTER_PUBLIC int muster_on(struct muster *muster, const char *action, muster_message_handler_t handler,
+                            void *data);
+MUSTER_PUBLIC int muster_once(struct muster *muster, const char *action, muster_message_handler_t handler,
+                              void *data);
+
+/* Stops listening with that handler and data, or, where handler is NULL, all that listen for the action; also from within a
+ * handler. Returns how many that were, 0 for none. */
+MUSTER_PUBLIC int muster_off(struct muster *muster, const char *action, muster_message_handler_t handler,
+                             void *data);
+
+/* To everybody, the sender too. */
+MUSTER_PUBLIC int muster_broadcast(struct muster *muster, const char *action, const void *data, size_t size);
+
+/* To all workers; if the sender is one, to itself too. */
+MUSTER_PUBLIC int muster_send_to_app(struct muster *muster, const char *action, const void *data,
+                                     size_t size);
+
+/* To the agent; if that is the sender, to itself. */
+MUSTER_PUBLIC int muster_send_to_agent(struct muster *muster, const char *action, const void *data,
+                                       size_t size);
+
+/* To one worker: the master picks the least busy. */
+MUSTER_PUBLIC int muster_send_random(struct muster *muster, const char *action, const void *data,
+                                     size_t size);
+
+/* To the worker or agent with that pid. -ESRCH where there is none; one that ends before the message reaches it is
+ * told to the failure handler. */
+MUSTER_PUBLIC int muster_send_to(struct muster *muster, pid_t pid, const char *action, const void *data,
+                                 size_t size);
+
+/* The same with a descriptor: a socket, a memfd, a pipe … It stays the caller's and can be closed afterwards. */
+MUSTER_PUBLIC int muster_send_handle(struct muster *muster, pid_t pid, const char *action, int fd,
+                                     const void *data, size_t size);
+
+/* What is told of messages of this process that did not arrive: `error` is -ESRCH (nobody with that pid, or no worker
+ * or agent) or -ENOBUFS (its queue was full), `count` how many. Without a handler it is logged as a warning. */
+typedef void (*muster_failure_handler_t)(struct muster *muster, int error, const char *action, pid_t pid,
+                                         unsigned int count, void *data);
+MUSTER_PUBLIC void muster_on_failure(struct muster *muster, muster_failure_handler_t handler, void *data);
+
+/* What a message is. The data is followed by a NUL that is not counted, never NULL, and for muster to free; `ret_size` may be
+ * NULL. `from` is the sender's pid, 0 for `musterctl send`. */
+MUSTER_PUBLIC const char *muster_message_action(const struct muster_message *message);
+MUSTER_PUBLIC const void *muster_message_data(const struct muster_message *message, size_t *ret_size);
+MUSTER_PUBLIC pid_t muster_message_from(const struct muster_message *message);
+MUSTER_PUBLIC enum muster_role muster_message_from_role(const struct muster_message *message);
+
+/* The descriptor that came with it, the caller's from then on; -1 for none, or if it was taken. One that nobody takes is
+ * closed. */
+MUSTER_PUBLIC int muster_message_take_handle(struct muster_message *message);
+
+/* Whom to ask, where it is not a pid. */
+#define MUSTER_AGENT  ((pid_t) -1)
+#define MUSTER_RANDOM ((pid_t) -2)
+
+/* The answer to a question, or why there is none: `error` is 0, -ETIMEDOUT, -ESRCH (nobody there, or it has ended), -ENOBUFS,
+ * or what muster_message_refuse() said; `reply` is NULL with an error. Called exactly once. */
+typedef void (*muster_answer_handler_t)(struct muster *muster, int error, struct muster_message *reply,
+                                        void *data);
+
+/* Sends a message that wants a reply within `timeout`. Returns as the calls above do; after an error `handler` is not called. */
+MUSTER_PUBLIC int muster_ask(struct muster *muster, pid_t pid, const char *action, const void *data,
+                             size_t size, uint64_t timeout, muster_answer_handler_t handler,
+                             void *handler_data);
+
+/* Replies to a message, from within its handler. -ENOMSG where no reply is wanted or one was given, else as the calls
+ * above. A handler that returns without a reply leaves its asker to the timeout. */
+MUSTER_PUBLIC int muster_message_reply(struct muster_message *message, const void *data, size_t size);
+MUSTER_PUBLIC int muster_message_refuse(struct muster_message *message, int error);
+
+/* Replies later: keeps the right to do so. NULL with errno set (ENOMSG, ENOMEM). The other two use it up; `error` is 0, or a
+ * negative errno that the asker is told instead of data. */
+MUSTER_PUBLIC struct muster_reply *muster_message_reply_later(struct muster_message *message);
+MUSTER_PUBLIC int muster_reply_send(struct muster_reply *reply, int error, const void *data, size_t size);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Schedules: see struct muster_schedule
+ */
+
+/* Which one this is a run of, and how often it was tried before (its worker died). */
+MUSTER_PUBLIC const char *muster_job_name(const struct muster_job *job);
+MUSTER_PUBLIC unsigned int muster_job_attempt(const struct muster_job *job);
+
+/* The handler may return (0) before the job is done; it is when muster_job_finish() is called, with 0 or a negative errno and a
+ * text for the log (NULL for none), after which the job is not to be used. 0, or -EALREADY. */
+MUSTER_PUBLIC int muster_job_suspend(struct muster_job *job);
+MUSTER_PUBLIC int muster_job_finish(struct muster_job *job, int result, const char *format, ...)
+        __attribute__((__format__(__printf__, 3, 4)));
+
+/* ---------------------------------------------------------------------------------------------------------
+ * A message broker: messages from and to other systems, in the agent only. `[broker] url` says where it is
+ * ("nats://127.0.0.1:4222"); the package muster-nats is needed for that one.
+ */
+
+typedef void (*muster_broker_handler_t)(struct muster *muster, const char *subject, const void *data,
+                                        size_t size, void *handler_data);
+
+/* Subscribes, also while there is no connection: that is made, and made again with a growing pause, in the background, with
+ * all subscriptions. Returns NULL with errno set: EPERM outside the agent, ENOTCONN where no broker is configured,
+ * EINVAL, ENOMEM. */
+MUSTER_PUBLIC struct muster_subscription *muster_subscribe(struct muster *muster, const char *subject,
+                                                           muster_broker_handler_t handler, void *data);
+MUSTER_PUBLIC struct muster_subscription *muster_unsubscribe(struct muster_subscription *subscription);
+
+/* Publishes, -EAGAIN while there is no connection, else the errors above. */
+MUSTER_PUBLIC int muster_publish(struct muster *muster, const char *subject, const void *data, size_t size);
+
+/* Whether there is a connection now. */
+MUSTER_PUBLIC bool muster_broker_connected(const struct muster *muster);
 
 /* ---------------------------------------------------------------------------------------------------------
  * Requests
