@@ -534,6 +534,215 @@ MUSTER_PUBLIC int muster_respond_file(struct muster_request *request, const char
 MUSTER_PUBLIC int muster_respond_file_below(struct muster_request *request, const char *directory,
                                             const char *path, const char *type);
 
+/* ---------------------------------------------------------------------------------------------------------
+ * Children: programs, and functions of the module, that run as processes of their own
+ *
+ * They need `[worker] children = yes`; otherwise the calls fail with EPERM, and the log says so. All is told by
+ * handlers on the loop, nothing blocks.
+ *
+ *     static void on_list(struct muster_child *child, int error, const struct muster_exec_result *result,
+ *                         void *data) {
+ *             if (error < 0 || result->code != 0)
+ *                     muster_respond_status(data, 502);
+ *             else
+ *                     muster_respond_bytes(data, 200, "text/plain", result->output, result->output_size);
+ *     }
+ *
+ *     static void list(struct muster_request *request) {
+ *             const char *const argv[] = { "ls", "-l", NULL };
+ *
+ *             if (!muster_exec_file(muster_request_muster(request), argv, NULL, on_list, request))
+ *                     muster_respond_text(request, 503, "ls: %s", strerror(errno));
+ *             else
+ *                     muster_request_suspend(request);
+ *     }
+ *
+ * What a child gets: the three standard streams that it is given, and no other descriptor; default actions
+ * for all signals and none blocked; the user and the sandbox of its parent; an environment without what
+ * systemd and muster have put there for themselves (NOTIFY_SOCKET, LISTEN_FDS, MUSTER_… and the like).
+ *
+ * How it ends: by itself, or together with the process that has started it, in good order (kill_signal, and
+ * SIGKILL a second later) or not (SIGKILL), unless it is detached. Then it goes on without its parent, but
+ * not without the service: nothing outlives that. What a child has itself started and left behind goes on
+ * when it ends, and ends with the parent where the processes have cgroups of their own, as under the shipped
+ * unit, and with the service otherwise.
+ *
+ * A child is valid until its last handler has returned: `on_close`, or the one of muster_exec().
+ */
+
+enum muster_stdio_type {
+        MUSTER_STDIO_AUTO, /* a pipe for output that has a handler; else input is null, output inherited, or
+                               * null in a detached child */
+        MUSTER_STDIO_PIPE, /* written by muster_child_write(), read by on_output and on_errors */
+        MUSTER_STDIO_NULL, /* /dev/null */
+        MUSTER_STDIO_INHERIT, /* the parent's own; output of services goes to the log */
+        MUSTER_STDIO_FD, /* that descriptor, which stays the caller's and can be closed after the call */
+};
+
+struct muster_stdio {
+        enum muster_stdio_type type;
+        int fd;
+};
+
+/* Bytes of a child's output, in the order and the pieces they come in; NULL and 0 once for its end. */
+typedef void (*muster_child_bytes_handler_t)(struct muster_child *child, const void *bytes, size_t size,
+                                             void *data);
+
+/* A message of a child that muster_fork() has started. The bytes are followed by a NUL that is not counted.
+ * `fd` is a descriptor that came with it, or -1; it is closed when the handler returns: to keep it, make a
+ * copy by fcntl(fd, F_DUPFD_CLOEXEC, 0). */
+typedef void (*muster_child_message_handler_t)(struct muster_child *child, const void *bytes, size_t size,
+                                               int fd, void *data);
+
+/* Something happened to the child and there is no more to say than that. */
+typedef void (*muster_child_handler_t)(struct muster_child *child, void *data);
+
+/* It has ended, and all its output was handed over. `code` is its exit status, -1 where a signal has ended
+ * it; `signal` is that signal, or 0. */
+typedef void (*muster_child_close_handler_t)(struct muster_child *child, int code, int signal, void *data);
+
+/*
+ * What is to be started and how. Everything may be left out but argv or command, and is copied.
+ *
+ * argv: the program and its arguments, ended by NULL, as for execvp(3): a name without a slash is looked up
+ *       in the PATH of the child's environment. file: the program, where that is not argv[0].
+ * command: instead, a text for /bin/sh -c.
+ * directory: where it is started. A `file` that is a relative path is meant from there.
+ * environment: all of it, "KEY=VALUE" strings ended by NULL; NULL for what is said above. set: changes to
+ *       that, "KEY=VALUE" to set and "KEY" to remove.
+ * input, output, errors: its standard streams.
+ * detached: in a session of its own; it outlives its parent.
+ * timeout: after that it gets kill_signal (0: SIGTERM), and SIGKILL when it is still there after `[worker]
+ *       kill_timeout`. 0: it may take for ever.
+ * max_buffer: how much of each of output and errors muster_exec() keeps; 0: 200 KiB.
+ * linger: how long `on_close` waits for the end of output that others, which the child has started, keep open
+ *       after it has ended; 0: two seconds. What comes later is lost to us, and whoever writes it gets
+ *       SIGPIPE.
+ * on_output, on_errors: its output, as it comes. See muster_child_pause().
+ * on_message: from a muster_fork().
+ * on_drain: what muster_child_write() or muster_child_send() could not take at once has been taken by the child.
+ * on_close: the end. Comes last, and exactly once, unless the parent ends before.
+ * data: for the handlers.
+ */
+struct muster_spawn_options {
+        const char *const *argv;
+        const char *file;
+        const char *command;
+        const char *directory;
+        const char *const *environment;
+        const char *const *set;
+        struct muster_stdio input;
+        struct muster_stdio output;
+        struct muster_stdio errors;
+        bool detached;
+        int kill_signal;
+        uint64_t timeout;
+        size_t max_buffer;
+        uint64_t linger;
+        muster_child_bytes_handler_t on_output;
+        muster_child_bytes_handler_t on_errors;
+        muster_child_message_handler_t on_message;
+        muster_child_handler_t on_drain;
+        muster_child_close_handler_t on_close;
+        void *data;
+        void *reserved[8]; /* for later: NULL */
+};
+
+/* Starts a program. Returns NULL with errno set, and then no handler is called: EPERM without `[worker]
+ * children = yes`, ENOENT (no such program, or no such directory), EACCES (not executable), ENOEXEC, E2BIG,
+ * EAGAIN (as many processes as there may be), EMFILE, EINVAL, ENOMEM … */
+MUSTER_PUBLIC struct muster_child *muster_spawn(struct muster *muster,
+                                                const struct muster_spawn_options *options);
+
+/* What muster_exec() hands over; valid until the handler returns. Both texts are followed by a NUL that is
+ * not counted. */
+struct muster_exec_result {
+        int code;   /* the exit status, or -1 */
+        int signal; /* that has ended it, or 0 */
+        const char *output;
+        size_t output_size;
+        const char *errors;
+        size_t errors_size;
+};
+
+/* `error` is 0 where the child has run to its end, whatever its exit status. -ENOBUFS: it was killed since it
+ * wrote more than max_buffer to one of its streams (of which the first max_buffer bytes are there);
+ * -ETIMEDOUT: it was killed past its timeout; another negative errno where its output could not be read. */
+typedef void (*muster_exec_handler_t)(struct muster_child *child, int error,
+                                      const struct muster_exec_result *result, void *data);
+
+/* Runs a command of the shell, or a program without a shell, and collects what it writes. `options` may be
+ * NULL; of its members argv, command, output, errors and the handlers are not used. Handlers get `data`.
+ * Returns as muster_spawn(). Never put what a client sent into a command: give it to muster_exec_file() as an
+ * argument. */
+MUSTER_PUBLIC struct muster_child *muster_exec(struct muster *muster, const char *command,
+                                               const struct muster_spawn_options *options,
+                                               muster_exec_handler_t handler, void *data);
+MUSTER_PUBLIC struct muster_child *muster_exec_file(struct muster *muster, const char *const *argv,
+                                                    const struct muster_spawn_options *options,
+                                                    muster_exec_handler_t handler, void *data);
+
+/* Runs a function of the module, by its name in the table `forks`, in a fresh process that loads the module
+ * too: nothing is shared. `arguments` may be NULL, and so may `options`, of which argv, file and command are
+ * not used. ENOENT for a name that is not in the table, else as muster_spawn(). What is sent before the
+ * function listens waits for it.
+ *
+ * The function is called with argv[0] as its name and the arguments behind. When it returns a number other
+ * than 0 the process ends with that exit status (a negative errno: with 1, and it is logged). With 0 it goes
+ * on with a loop of its own as long as there is anything to wait for: a message of its parent, once
+ * muster_on_parent_message() was called, a timer, a watched descriptor, a child. It ends when its parent
+ * does, unless it is detached. A fault ends it by its signal; the parent gets on_close, and the log the
+ * backtrace. */
+MUSTER_PUBLIC struct muster_child *muster_fork(struct muster *muster, const char *name,
+                                               const char *const *arguments,
+                                               const struct muster_spawn_options *options);
+
+/* Sends a message to a child of muster_fork(), with a descriptor (a socket, a memfd, a pipe …; -1: none) that
+ * stays the caller's and can be closed afterwards. Up to 16 MiB. 0; -ENOBUFS when the child has not read 1
+ * MiB yet (nothing was sent: wait for on_drain), -EPIPE when it is gone, -EMSGSIZE, -EINVAL for a child of
+ * another kind, -ENOMEM. */
+MUSTER_PUBLIC int muster_child_send(struct muster_child *child, const void *bytes, size_t size, int fd);
+
+/* Closes the child's channel: when it has nothing else to wait for, it ends. */
+MUSTER_PUBLIC void muster_child_disconnect(struct muster_child *child);
+
+/* Writes to a child's input (MUSTER_STDIO_PIPE). Returns how many bytes were taken, which may be fewer than
+ * `size`: then on_drain tells when there is room again. -EAGAIN for none, -EPIPE when the child does not read
+ * any more, -EINVAL without a pipe, -ENOMEM. */
+MUSTER_PUBLIC ssize_t muster_child_write(struct muster_child *child, const void *bytes, size_t size);
+
+/* The end of its input, after what was written. */
+MUSTER_PUBLIC void muster_child_end_input(struct muster_child *child);
+
+/* Reads no more output from this stream (STDOUT_FILENO or STDERR_FILENO) until it is resumed, so that the
+ * child waits for us. `on_close` does not come before it was read to its end. */
+MUSTER_PUBLIC void muster_child_pause(struct muster_child *child, int stream);
+MUSTER_PUBLIC void muster_child_resume(struct muster_child *child, int stream);
+
+/* Sends a signal to the child and those it has started (its process group). 0, -ESRCH when it has ended,
+ * -EINVAL. */
+MUSTER_PUBLIC int muster_child_kill(struct muster_child *child, int signal);
+
+/* Its pid; 0 when it has ended. The process it belongs to. Why muster itself has killed it: 0, -ETIMEDOUT,
+ * -ENOBUFS. */
+MUSTER_PUBLIC pid_t muster_child_pid(const struct muster_child *child);
+MUSTER_PUBLIC struct muster *muster_child_muster(const struct muster_child *child);
+MUSTER_PUBLIC int muster_child_error(const struct muster_child *child);
+
+/* Another pointer for its handlers. */
+MUSTER_PUBLIC void muster_child_set_data(struct muster_child *child, void *data);
+MUSTER_PUBLIC void *muster_child_data(const struct muster_child *child);
+
+/* In a process that muster_fork() has started: listens for the parent's messages (NULL: no more), which are
+ * handed over as to muster_child_message_handler_t; sends one to it, as muster_child_send() does; and ends
+ * with an exit status (0 … 255) when the handler it is called from has returned and all is sent. */
+typedef void (*muster_parent_message_handler_t)(struct muster *muster, const void *bytes, size_t size,
+                                                int fd, void *data);
+MUSTER_PUBLIC int muster_on_parent_message(struct muster *muster, muster_parent_message_handler_t handler,
+                                           void *data);
+MUSTER_PUBLIC int muster_parent_send(struct muster *muster, const void *bytes, size_t size, int fd);
+MUSTER_PUBLIC void muster_exit(struct muster *muster, int code);
+
 #ifdef __cplusplus
 }
 #endif
