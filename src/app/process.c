@@ -35,6 +35,7 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
                 .slot = slot ? slot : &private_slot,
         };
         list_init(&muster->timers);
+        list_init(&muster->watches);
         muster->instance = strdup(instance);
         if (!muster->instance)
                 return -ENOMEM;
@@ -49,6 +50,7 @@ struct muster *muster_process_free(struct muster *muster) {
         if (!muster)
                 return NULL;
         muster_timers_free(muster);
+        muster_watches_free(muster);
         sd_event_unref(muster->event);
         free(muster->failure);
         free(muster->instance);

@@ -27,6 +27,7 @@ struct muster {
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */
         struct list timers;
+        struct list watches;
         void *data;
         char *failure; /* the reason said by muster_fail(), owned */
 
@@ -48,3 +49,6 @@ int muster_process_run(struct muster *muster, const struct guard_context *contex
 
 /* Ends every timer; part of muster_process_free(). */
 void muster_timers_free(struct muster *muster);
+
+/* Ends every watch; part of muster_process_free(). */
+void muster_watches_free(struct muster *muster);

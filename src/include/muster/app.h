@@ -273,12 +273,14 @@ enum {
 typedef void (*muster_watch_handler_t)(struct muster *muster, int fd, unsigned int events, void *data);
 
 /* Calls `handler` as often as the descriptor is ready for one of `events` (level-triggered). The descriptor stays the
- * caller's: end the watch before it is closed. Returns NULL with errno set (EINVAL, EBADF, EEXIST for one that is
- * watched, EPERM for a regular file, ENOMEM). */
+ * caller's: end the watch before it is closed. A worker's watch whose handler faulted rests: the worker leaves, and what
+ * the handler faulted on is still there. Returns NULL with errno set (EINVAL, EBADF, EEXIST for one that is watched,
+ * EPERM for a regular file, ENOMEM). */
 MUSTER_PUBLIC struct muster_watch *muster_watch_fd(struct muster *muster, int fd, unsigned int events,
                                                    muster_watch_handler_t handler, void *data);
 
-/* Watches for other events from now on; 0 for none. 0, -EINVAL. */
+/* Watches for other events from now on; 0 for none, not even a hang-up. 0, -EINVAL, -EBADF where the descriptor was
+ * closed. */
 MUSTER_PUBLIC int muster_watch_change(struct muster_watch *watch, unsigned int events);
 
 /* Ends it, also from within its own handler; takes NULL. Returns NULL. */
