@@ -35,6 +35,7 @@ GUARDED_HEADERS = {
 }
 
 LINES_MAX = 500
+PUBLIC = "include/muster/app.h"  # is one file whatever its length, so that there is one place to look
 SPDX = "SPDX-License-Identifier: MIT"
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
@@ -104,10 +105,10 @@ def check_table(source):
 
 
 def check_length(source):
-    """no file is longer than 500 lines"""
+    """no file but the public header is longer than 500 lines"""
     for path in sources(source):
         lines = len(path.read_text(encoding="utf-8").splitlines())
-        if lines > LINES_MAX:
+        if lines > LINES_MAX and path != source / PUBLIC:
             yield f"{path.relative_to(source)}: {lines} lines"
 
 

@@ -73,6 +73,7 @@ def test_a_guarded_header_elsewhere_is_found(source, header, wrong, right):
 def test_a_long_file_is_found(source):
     write(source, "util/short.c", *[""] * 500)
     write(source, "util/long.c", *[""] * 501)
+    write(source, "include/muster/app.h", *[""] * 501)
     assert [line.split(":")[0] for line in layers.check_length(source)] == ["util/long.c"]
 
 
