@@ -124,161 +124,6 @@ int service_spawn(struct position *position, const struct generation *generation
         return 0;
 }
 
-static void position_lost(struct position *position, usec_t pause);
-static int start_position(struct position *position);
-
-/* Whether a position of the current generation has nobody, and nobody on the way. */
-static bool is_wanted(const struct position *position) {
-        const struct generation *current = position->service->current;
-
-        if (service_is_stopping(position->service))
-                return false;
-        if (position->role == PROCESS_WORKER && position->number >= (int) current->n_workers)
-                return false;
-        if (position->stopped)
-                return false;
-        LIST_FOREACH(node, &position->service->processes) {
-                const struct process *process = container_of(node, struct process, node);
-
-                if (process->role == position->role && process->number == position->number &&
-                    process->generation == current->number && process->state != PROCESS_LEAVING)
-                        return false;
-        }
-        return !position->timer;
-}
-
-static int dispatch_start(sd_event_source *source, uint64_t when, void *userdata) {
-        struct position *position = userdata;
-
-        position->timer = sd_event_source_disable_unref(position->timer);
-        if (is_wanted(position))
-                (void) start_position(position);
-        return 0;
-}
-
-/* A process that can't even be started is a loss like any other: the budget says when to try again. */
-static int start_position(struct position *position) {
-        int r;
-
-        r = service_spawn(position, position->service->current);
-        if (r >= 0)
-                return 0;
-        (void) log_error(r, "Failed to start a process for %s %d: %m",
-                         position->role == PROCESS_AGENT ? "agent" : "worker", position->number);
-        if (position->service->phase < PHASE_RUNNING && !position->service->worker_was_ready)
-                service_fail(position->service, MASTER_EXIT_FAILURE, "Cannot start a process: %s",
-                             strerror(-r));
-        else
-                position_lost(position, POOL_BACKOFF_MIN);
-        return r;
-}
-
-int service_start_agent(struct service *service) {
-        return start_position(&service->agent);
-}
-
-void service_start_now(struct position *position) {
-        position->timer = sd_event_source_disable_unref(position->timer);
-        if (is_wanted(position))
-                (void) start_position(position);
-}
-
-void service_start_wanted(struct service *service) {
-        for (size_t i = 0; i < service->n_positions; i++)
-                if (is_wanted(&service->workers[i]))
-                        (void) start_position(&service->workers[i]);
-}
-
-unsigned int service_stopped(const struct service *service) {
-        unsigned int count = 0;
-
-        for (unsigned int i = 0; i < service->current->n_workers; i++)
-                count += service->workers[i].stopped;
-        return count;
-}
-
-/* Makes room for that many workers; the positions move, so nothing may wait in them but timers, which are
- * told. */
-int service_reserve_positions(struct service *service, size_t n) {
-        struct position *positions;
-
-        if (n <= service->n_positions)
-                return 0;
-        positions = reallocarray(service->workers, n, sizeof(*positions));
-        if (!positions)
-                return -ENOMEM;
-        service->workers = positions;
-        for (size_t i = 0; i < n; i++)
-                if (i >= service->n_positions)
-                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, 0, NULL, false };
-                else if (positions[i].timer)
-                        (void) sd_event_source_set_userdata(positions[i].timer, &positions[i]);
-        service->n_positions = n;
-        return 0;
-}
-
-/* ---- Replacing ---- */
-
-static void log_limit(struct service *service, const struct position *position, usec_t wait) {
-        const char *const fields[] = { LOG_FIELD_ID(LOG_ID_RESTART_LIMIT), NULL };
-        char interval[64], text[64];
-
-        (void) log_fields(
-                LOG_ERR, 0, fields, "More than %u restarts of %s in %s, the next one in %s",
-                service->current->config->restart.limit,
-                position->role == PROCESS_AGENT ? "the agent" : "workers",
-                usec_format(service->current->config->restart.interval, interval, sizeof(interval)),
-                usec_format(wait, text, sizeof(text)));
-}
-
-int service_wait_start(struct position *position, usec_t when) {
-        return sd_event_add_time(position->service->event, &position->timer, CLOCK_MONOTONIC, when,
-                                 USEC_PER_MSEC, dispatch_start, position);
-}
-
-/* Fills the position, if there is need, after `pause` or when the budget allows. */
-static void position_lost(struct position *position, usec_t pause) {
-        struct service *service = position->service;
-        usec_t now = now_monotonic(), when;
-        bool over;
-        int r;
-
-        if (!is_wanted(position))
-                return;
-        service->restarts++;
-        state_restarted(&service->state);
-        position->restarts++;
-        when = pool_budget_spend(&service->budget[position->role], now, &over);
-        if (over && service->current->config->restart.on_limit == CONFIG_ON_LIMIT_EXIT) {
-                service_fail(service, MASTER_EXIT_LIMIT,
-                             "More than %u restarts, giving up as [restart] on_limit says",
-                             service->current->config->restart.limit);
-                return;
-        }
-        if (over)
-                log_limit(service, position, when - now);
-        when = MAX(when, now + pause);
-        if (when <= now) {
-                (void) start_position(position);
-                return;
-        }
-        r = service_wait_start(position, when);
-        if (r < 0)
-                log_error(r, "Failed to wait for the next start: %m");
-}
-
-void service_fill_positions(struct service *service) {
-        position_lost(&service->agent, 0);
-        for (size_t i = 0; i < service->n_positions; i++)
-                position_lost(&service->workers[i], 0);
-}
-
-void service_cancel_starts(struct service *service) {
-        service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
-        for (size_t i = 0; i < service->n_positions; i++)
-                service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
-}
-
 /* ---- What processes tell ---- */
 
 static void tell_all_ready(struct service *service) {
@@ -301,7 +146,7 @@ static void tell_all_ready(struct service *service) {
 static void start_workers(struct service *service) {
         service->phase = PHASE_WORKERS;
         for (unsigned int i = 0; i < service->current->n_workers && !service_is_stopping(service); i++)
-                (void) start_position(&service->workers[i]);
+                service_start_now(&service->workers[i]);
 }
 
 static void on_ready(struct process *process, void *userdata) {
@@ -351,7 +196,7 @@ static void on_lost(struct process *process, void *userdata) {
                 reload_on_lost(service, process);
                 return;
         }
-        position_lost(position_of(service, process), 0);
+        service_position_lost(position_of(service, process), 0);
         if (service->phase == PHASE_RUNNING && !service->next)
                 status_running(service);
 }

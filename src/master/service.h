@@ -122,10 +122,21 @@ void generation_keep_fixed(const struct config *current, struct config *next);
 /* service.c: the pool of processes. */
 int service_spawn(struct position *position, const struct generation *generation);
 int service_start_agent(struct service *service);
-void service_fill_positions(struct service *service);
-int service_reserve_positions(struct service *service, size_t n);
 void service_fail(struct service *service, int exit_status, const char *format, ...) _printf_(3, 4);
 unsigned int service_count(const struct service *service, enum process_role role, enum process_state state);
+
+/* The slot as it can be believed; an empty one where it can't. */
+void service_read_slot(const struct service *service, const struct process *process, struct slot *ret);
+
+/* What the processes tell the service; `userdata` is the service. */
+extern const struct process_events service_events;
+
+/* position.c: the places that are to be filled. Makes room for that many workers. */
+int service_reserve_positions(struct service *service, size_t n);
+
+/* Fills a position, if there is need, after `pause` or when the budget allows; or all of them. */
+void service_position_lost(struct position *position, usec_t pause);
+void service_fill_positions(struct service *service);
 
 /* Starts a process at a position that has none, without waiting for its time; or at all that are wanted, have none and
  * wait for no time. Neither is a loss, or spends the budget. */
@@ -134,12 +145,6 @@ void service_start_wanted(struct service *service);
 
 /* How many positions of those wanted an operator has emptied. */
 unsigned int service_stopped(const struct service *service);
-
-/* The slot as it can be believed; an empty one where it can't. */
-void service_read_slot(const struct service *service, const struct process *process, struct slot *ret);
-
-/* What the processes tell the service; `userdata` is the service. */
-extern const struct process_events service_events;
 
 /* Has a position filled at that time. */
 int service_wait_start(struct position *position, usec_t when);
