@@ -21,6 +21,7 @@
 #include "app/child.h"
 #include "app/heartbeat.h"
 #include "app/sandbox.h"
+#include "app/store.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
@@ -432,11 +433,17 @@ static bool worker_faulted(const struct child *child) {
         return child->muster->role == MUSTER_ROLE_WORKER && guard_faulted();
 }
 
+static void empty_store(struct muster *muster) {
+        store_empty(muster->store);
+}
+
 int child_finish(struct child *child) {
         if (child->failed)
                 return EXIT_FAILURE;
         child->muster->slot->state = SLOT_STOPPING;
         if (child->started && !worker_faulted(child))
                 run_hook(child, "stop", child->hooks.stop);
+        if (child->started && !worker_faulted(child))
+                run_hook(child, "store", empty_store);
         return worker_faulted(child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

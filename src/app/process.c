@@ -12,7 +12,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "app/counter.h"
 #include "app/process.h"
+#include "app/store.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/time.h"
@@ -52,6 +54,8 @@ struct muster *muster_process_free(struct muster *muster) {
         muster_timers_free(muster);
         muster_watches_free(muster);
         sd_event_unref(muster->event);
+        store_free(muster->store);
+        counters_free(muster->counters);
         free(muster->failure);
         free(muster->instance);
         free(muster);

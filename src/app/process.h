@@ -13,6 +13,9 @@
 #include "ipc/scoreboard.h"
 #include "util/list.h"
 
+struct counters;
+struct store;
+
 /* The process an application runs in, as the application's calls see it. The worker or the agent makes one.
  */
 struct muster {
@@ -29,7 +32,9 @@ struct muster {
         struct list timers;
         struct list watches;
         void *data;
-        char *failure; /* the reason said by muster_fail(), owned */
+        struct counters *counters; /* NULL: none is used */
+        struct store *store;       /* likewise */
+        char *failure;             /* the reason said by muster_fail(), owned */
 
         /* Told after a callback of the application has faulted. In a worker it starts the drain. */
         void (*on_fault)(struct muster *muster, const struct guard_context *context, int signal);

@@ -30,6 +30,7 @@ static const struct verb verbs[] = {
         { "scale", true, 1, 1, verb_scale, "[NAME] N", "that many workers" },
         { "stop", true, 1, 1, verb_stop, "[NAME] WORKER", "let a worker finish and leave its place empty" },
         { "quarantine", true, 0, 0, verb_quarantine, "[NAME]", "what is refused since it crashes workers" },
+        { "counters", true, 0, 0, verb_counters, "[NAME]", "what the application counts" },
         { "config", true, 0, 0, verb_config, "[NAME]", "every setting, and where it comes from" },
         { "check", false, 0, 1, verb_check, "[NAME|FILE]", "whether a configuration is good" },
         { "logs", false, 0, -1, verb_logs, "[NAME] [JOURNALCTL OPTIONS]", "what the journal has of it" },

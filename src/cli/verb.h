@@ -8,6 +8,7 @@
 
 int verb_check(const struct arguments *arguments);
 int verb_config(const struct arguments *arguments);
+int verb_counters(const struct arguments *arguments);
 int verb_list(const struct arguments *arguments);
 int verb_logs(const struct arguments *arguments);
 int verb_quarantine(const struct arguments *arguments);

@@ -10,6 +10,8 @@
  * not even mprotect() makes it writable, and keeps none. The size is sealed, so nobody's mapping can be cut
  * away.
  *
+ * Behind each slot, in the same pages, is the table of its owner's counters (counters.c).
+ *
  * Behind the slots, in the place of one more, is what the master tells all others without being asked: the page of
  * the quarantine.
  *
@@ -28,12 +30,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/counters.h"
 #include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
-#define SLOT_SIZE 8192U
+#define SLOT_SIZE     8192U
+#define COUNTERS_SIZE (COUNTERS_MAX * sizeof(struct counter))
 
 _Static_assert(sizeof(struct slot) <= SLOT_SIZE, "a slot must fit its pages");
 _Static_assert(sizeof(struct quarantine_page) <= SLOT_SIZE, "so must the page of the quarantine");
@@ -42,7 +46,7 @@ _Static_assert(sizeof(struct quarantine_page) <= SLOT_SIZE, "so must the page of
 size_t scoreboard_stride(void) {
         size_t page = (size_t) sysconf(_SC_PAGESIZE);
 
-        return MAX(page, (size_t) SLOT_SIZE);
+        return (SLOT_SIZE + COUNTERS_SIZE + page - 1) / page * page;
 }
 
 /* Whole and writable. The descriptor is the scoreboard's from then on. */
@@ -161,6 +165,20 @@ struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index) 
         if (index >= scoreboard->n_slots)
                 return NULL;
         return (struct slot *) (void *) (scoreboard->memory + index * scoreboard->stride);
+}
+
+static struct counter *counters_behind(void *slot) {
+        return (struct counter *) (void *) ((unsigned char *) slot + SLOT_SIZE);
+}
+
+struct counter *scoreboard_counters(const struct scoreboard *scoreboard, size_t index) {
+        struct slot *slot = scoreboard_slot(scoreboard, index);
+
+        return slot ? counters_behind(slot) : NULL;
+}
+
+struct counter *scoreboard_own_counters(const struct scoreboard *scoreboard) {
+        return scoreboard->own ? counters_behind(scoreboard->own) : NULL;
 }
 
 struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +12,7 @@
 /* The shared memory in which every process shows what it is doing: one slot each, written by its owner only.
  * See scoreboard.c. */
 
-#define SCOREBOARD_VERSION    1U
+#define SCOREBOARD_VERSION    2U
 #define SCOREBOARD_MASTER     0U /* the slot of the master */
 #define SCOREBOARD_ROUTE_SIZE 64U
 #define CRASH_FRAMES_MAX      64U
@@ -71,8 +72,10 @@ struct slot {
         _Alignas(64) uint32_t version;
         uint32_t state;
         int32_t pid;
-        int32_t number;     /* of the worker, -1 for the agent */
-        uint32_t slots_end; /* the master's: slots from here on are not in use */
+        int32_t number;         /* of the worker, -1 for the agent */
+        uint32_t slots_end;     /* the master's: slots from here on are not in use */
+        _Atomic uint32_t folds; /* the master's, see counters.c; odd while it adds up */
+        _Atomic uint32_t n_counters;
         uint64_t generation;
         uint64_t heartbeat; /* monotonic */
         uint64_t started;   /* monotonic */
@@ -92,6 +95,7 @@ struct slot {
         struct slot_map maps[SLOT_MAPS_MAX];
 };
 
+struct counter;
 struct quarantine_page;
 
 struct scoreboard {
@@ -124,6 +128,10 @@ void scoreboard_deinit(struct scoreboard *scoreboard);
 /* The slot as it stands in shared memory, NULL past the end. Its owner may be writing: load what counts
  * once. */
 struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index);
+
+/* The table of counters behind a slot, NULL past the end; and that behind a child's own, writable. */
+struct counter *scoreboard_counters(const struct scoreboard *scoreboard, size_t index);
+struct counter *scoreboard_own_counters(const struct scoreboard *scoreboard);
 
 /* What the master publishes behind the slots: read-only in a child. */
 struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard);

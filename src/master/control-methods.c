@@ -244,6 +244,7 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("Totals", "a{sv}", control_get_totals, 0, 0),
         SD_BUS_PROPERTY("Quarantine", "aa{sv}", control_get_quarantine, 0, 0),
         SD_BUS_PROPERTY("QuarantineRefused", "t", control_get_number, 0, 0),
+        SD_BUS_PROPERTY("Counters", "aa{sv}", control_get_counters, 0, 0),
 
         SD_BUS_SIGNAL_WITH_NAMES("ReloadFinished", "bts",
                                  SD_BUS_PARAM(ok) SD_BUS_PARAM(generation) SD_BUS_PARAM(reason), 0),

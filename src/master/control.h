@@ -118,6 +118,9 @@ typedef int control_method_t(sd_bus_message *message, void *userdata, sd_bus_err
 control_getter_t control_get_text, control_get_number, control_get_workers, control_get_agent,
         control_get_sockets, control_get_budgets, control_get_last_reload, control_get_totals;
 
+/* control-counters.c */
+control_getter_t control_get_counters;
+
 /* control-quarantine.c */
 control_getter_t control_get_quarantine;
 control_method_t control_quarantine_add, control_quarantine_lift, control_quarantine_lift_all;

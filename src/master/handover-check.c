@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ipc/counters.h"
 #include "ipc/message.h"
 #include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
@@ -33,7 +34,8 @@ static int check_program(const struct handover_program *program, char **ret_reas
                                        "the running processes speak version %u of messages, it speaks %u",
                                        program->message, MESSAGE_VERSION);
         if (program->scoreboard != SCOREBOARD_VERSION || program->stride != scoreboard_stride() ||
-            program->slot != sizeof(struct slot) || program->page != sizeof(struct quarantine_page))
+            program->slot != sizeof(struct slot) || program->page != sizeof(struct quarantine_page) ||
+            program->counter != sizeof(struct counter))
                 return handover_refuse(
                         ret_reason,
                         "the running processes have another scoreboard (version %u) than it (version %u)",

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#include "ipc/counters.h"
 #include "ipc/message.h"
 #include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
@@ -37,6 +38,7 @@ static const struct record_field program_fields[] = {
         RECORD_FIELD("stride", struct handover_program, stride),
         RECORD_FIELD("slot", struct handover_program, slot),
         RECORD_FIELD("page", struct handover_program, page),
+        RECORD_FIELD("counter", struct handover_program, counter),
 };
 
 static const struct record_field service_fields[] = {
@@ -176,6 +178,7 @@ static void write_program(FILE *file) {
                 .stride = scoreboard_stride(),
                 .slot = sizeof(struct slot),
                 .page = sizeof(struct quarantine_page),
+                .counter = sizeof(struct counter),
         };
 
         record_write(file, &program_type, &program);

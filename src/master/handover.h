@@ -23,6 +23,7 @@ struct handover_program {
         size_t stride;
         size_t slot; /* sizes of what lies in shared memory */
         size_t page;
+        size_t counter;
 };
 
 struct handover_generation {

@@ -66,6 +66,7 @@ static int slot_take(struct service *service, size_t *ret) {
 static void slot_release(struct service *service, size_t slot) {
         service->requests_gone += scoreboard_slot(&service->scoreboard, slot)->requests;
         service->refused_gone += scoreboard_slot(&service->scoreboard, slot)->quarantined;
+        service_keep_counters(service, slot);
         scoreboard_clear(&service->scoreboard, slot);
         service->slots_used[slot] = false;
         mark_slots_end(service);

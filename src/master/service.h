@@ -61,6 +61,7 @@ struct service {
         struct cgroup cgroup;
         bool cgroup_failed; /* that was said, */
         bool unlimited;     /* and that limits do not hold */
+        bool counters_lost; /* and that there are too many counters */
 
         enum phase phase;
         struct position agent;
@@ -220,6 +221,9 @@ int service_quarantine_add(struct service *service, enum quarantine_kind kind, c
 int service_quarantine_lift(struct service *service, uint32_t number);
 unsigned int service_quarantine_lift_all(struct service *service);
 uint64_t service_quarantine_refused(const struct service *service);
+
+/* service-counters.c: adds what the process in a slot has counted to what is kept. It has ended. */
+void service_keep_counters(struct service *service, size_t slot);
 
 /* status.c: what systemd is told. */
 void status_starting(struct service *service);

@@ -282,6 +282,7 @@ static void what_cannot_be_is_refused_and_says_why(void **state) {
                 { "message=", "message=9", "speak version 9" },
                 { "scoreboard=", "scoreboard=9", "have another scoreboard (version 9" },
                 { "page=", "page=9", "have another scoreboard" },
+                { "counter=", "counter=9", "have another scoreboard" },
                 { "[scoreboard]\nfd=19", "[scoreboard]", "is not complete" },
                 { "[generation]\nnumber=3", "[generation]\nnumber=0", "is not complete" },
                 { "workers=2", "workers=0", "out of range" },

@@ -66,6 +66,7 @@ struct muster_job;          /* one run of a schedule */
 struct muster_subscription; /* to messages of a broker */
 struct muster_child;        /* a program or function that runs as a process of its own */
 struct muster_result;       /* what an offloaded function gives back */
+struct muster_counter;      /* a number that all processes add to */
 struct sockaddr;
 struct MHD_Connection; /* from <microhttpd.h> */
 
@@ -744,6 +745,54 @@ MUSTER_PUBLIC int muster_on_parent_message(struct muster *muster, muster_parent_
                                            void *data);
 MUSTER_PUBLIC int muster_parent_send(struct muster *muster, const void *bytes, size_t size, int fd);
 MUSTER_PUBLIC void muster_exit(struct muster *muster, int code);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * State: what one process keeps, and what all count together
+ */
+
+/* A pointer of the application's own under a key, for as long as this process lives; other processes have a store of their
+ * own. `destroy`, which may be NULL, is called with the value when another takes its place (unless that is the same
+ * pointer), when it is taken away by a value of NULL, and after the stop function when the process ends in good order,
+ * the newest first. The key is copied. 0, or -ENOMEM; after an error the value is still the caller's.
+ *
+ * For what there is one of, muster_set_data() will do. Here each part of an application finds its own, and a cache of many
+ * keys is fine, be they chosen by clients. */
+MUSTER_PUBLIC int muster_store_set(struct muster *muster, const char *key, void *value,
+                                   void (*destroy)(void *value));
+
+/* What is there under a key, or NULL; and how many keys there are. */
+MUSTER_PUBLIC void *muster_store_get(const struct muster *muster, const char *key);
+MUSTER_PUBLIC size_t muster_store_count(const struct muster *muster);
+
+/* A counter that the whole service has under this name: 64 bits wide, 0 at first, made by whoever asks for it first. It
+ * survives what happens to processes (a crash, a reload, `musterctl upgrade`) and ends with the service. A name is a letter
+ * and then letters, digits and any of "._-:", 55 at most; there is room for 256 names. The same handle for the same name,
+ * valid as long as the process. NULL with errno set (EINVAL, ENOSPC, ENOMEM); the calls below take NULL and do
+ * nothing, so that a start function may leave it at that.
+ *
+ *     static struct muster_counter *hits;
+ *
+ *     static int start(struct muster *muster) {
+ *             hits = muster_counter(muster, "hits");
+ *             return hits ? 0 : -errno;
+ *     }
+ *
+ *     static void test(struct muster_request *request) {
+ *             muster_counter_add(hits, 1);
+ *             muster_respond_text(request, 200, "%" PRIu64, muster_counter_get(hits));
+ *     }
+ *
+ * `musterctl counters` shows them all. */
+MUSTER_PUBLIC struct muster_counter *muster_counter(struct muster *muster, const char *name);
+
+/* Adds, here: one instruction, no lock, nothing is lost when this process is killed right after. May be called in a thread or
+ * a signal handler. */
+MUSTER_PUBLIC void muster_counter_add(struct muster_counter *counter, uint64_t n);
+
+/* What all processes have added, modulo 2^64, those that have ended too: adding up takes some nanoseconds for each
+ * process there is. What this process has added is in it; what another adds at this moment may be or not, so two
+ * processes that add and then get can get the same. */
+MUSTER_PUBLIC uint64_t muster_counter_get(const struct muster_counter *counter);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Counters and the store, as the tests want to use them: every process counts its start, /add adds 1 as often as
+ * it is told, and faults after as many as `crash` says; /store/… does with the store what its name says.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <muster/app.h>
+
+static uint64_t number(struct muster_request *request, const char *name, uint64_t fallback) {
+        const char *text = muster_request_query(request, name);
+
+        return text ? strtoull(text, NULL, 10) : fallback;
+}
+
+static struct muster_counter *counter(struct muster_request *request) {
+        return muster_counter(muster_request_muster(request),
+                              muster_request_query(request, "name") ?: "hits");
+}
+
+static void pid(struct muster_request *request) {
+        muster_respond_text(request, 200, "%d", getpid());
+}
+
+static void add(struct muster_request *request) {
+        uint64_t times = number(request, "times", 1), n = number(request, "n", 1);
+        uint64_t crash = number(request, "crash", UINT64_MAX);
+        struct muster_counter *hits = counter(request);
+
+        if (!hits) {
+                muster_respond_text(request, 409, "%s", strerrorname_np(errno));
+                return;
+        }
+        for (uint64_t i = 0; i < times; i++) {
+                if (i == crash)
+                        abort();
+                muster_counter_add(hits, n);
+        }
+        muster_respond_text(request, 200, "%d", getpid());
+}
+
+static void get(struct muster_request *request) {
+        muster_respond_text(request, 200, "%" PRIu64, muster_counter_get(counter(request)));
+}
+
+/* A value says that it is destroyed by counting. */
+struct value {
+        struct muster_counter *destroyed;
+        char text[];
+};
+
+static void destroy(void *data) {
+        struct value *value = data;
+
+        muster_counter_add(value->destroyed, 1);
+        if (strcmp(value->text, "fault") == 0)
+                abort();
+        free(value);
+}
+
+static void store_set(struct muster_request *request) {
+        struct muster *muster = muster_request_muster(request);
+        const char *text = muster_request_query(request, "value") ?: "";
+        struct value *value;
+
+        value = malloc(sizeof(*value) + strlen(text) + 1);
+        if (!value)
+                abort();
+        value->destroyed = muster_counter(muster, "destroyed");
+        strcpy(value->text, text);
+        muster_store_set(muster, muster_request_param(request, "key"), value, destroy);
+        muster_respond_text(request, 200, "%zu", muster_store_count(muster));
+}
+
+static void store_get(struct muster_request *request) {
+        const struct value *value =
+                muster_store_get(muster_request_muster(request), muster_request_param(request, "key"));
+
+        muster_respond_text(request, value ? 200 : 404, "%s", value ? value->text : "");
+}
+
+static int start(struct muster *muster) {
+        muster_counter_add(muster_counter(muster, "starts"), 1);
+        return 0;
+}
+
+static int agent_start(struct muster *muster) {
+        muster_counter_add(muster_counter(muster, "agent-starts"), 1);
+        return start(muster);
+}
+
+static const struct muster_route routes[] = {
+        { "GET", "/pid", pid },
+        { "GET", "/add", add },
+        { "GET", "/get", get },
+        { "GET", "/store/set/{key}", store_set },
+        { "GET", "/store/get/{key}", store_get },
+        {},
+};
+
+MUSTER_APPLICATION(.name = "state", .routes = routes, .worker_start = start, .agent_start = agent_start);
