@@ -6,17 +6,18 @@
  *
  * So nobody writes where another does, and there is no lock: a process that is killed in the middle of adding has
  * added or has not, and holds up nobody. A worker that takes the place of another has a slot and a table of its own, also
- * while the other still drains. When a process has ended and can't add any more, the master adds its table to that of
- * the master's own slot, which begins as empty as all and is where the counts of the gone live on. Nothing else is
- * ever written there, and children can only read it.
+ * while the other still drains.
+ *
+ * When a process has ended and can't add any more, the master adds its table to what it keeps of the gone. That is there
+ * twice, behind the master's slot and behind the last one, and the lowest bit of `folds` says which of the two counts. The
+ * master makes the other one ready, marks the slot of the gone with the number that will be next, and then sets
+ * `folds` to that: at this moment the slot counts no more and what is kept counts instead. Who was adding up
+ * sees that the number has changed, and does it again. But nobody waits for a master that has lost its processor in between,
+ * or its life.
  *
  * There is no register of names that all would have to agree on. A process finds its own names in its own table; the same
  * name in another's table mostly stands at the same place, because they run the same program, and is looked for there
  * first. A counter is complete before the number of them includes it, so a reader never sees half a name.
- *
- * While the master moves a table, the same count could be seen twice or not at all. It makes `folds` odd meanwhile,
- * and a reader who sees that or a change looks again. It does so some times only: should the master die right there,
- * nobody waits for it.
  *
  * What stands in a table is its owner's word. The master reads as many counters as there can be, takes only those with a
  * name as it should be, and copies that before it looks at it. A process that has gone mad can make its counters wrong,
@@ -24,7 +25,6 @@
  */
 
 #include <errno.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@
 #include "ipc/scoreboard.h"
 #include "util/macro.h"
 
-#define TRIES_MAX 1000U /* a fold takes some microseconds, if the master keeps its processor */
+#define TRIES_MAX 1000U /* as many processes would have to end while one adds up */
 
 static bool is_letter(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -77,26 +77,25 @@ static size_t find(const struct counter *table, size_t n, const char name[COUNTE
         return n;
 }
 
-static int add_to_table(struct slot *slot, struct counter *table, const char name[COUNTER_NAME_SIZE],
-                        size_t hint) {
-        size_t n = count(slot), i = find(table, n, name, hint);
-
-        if (i < n)
-                return (int) i;
-        if (n == COUNTERS_MAX)
-                return -ENOSPC;
-        memcpy(table[n].name, name, COUNTER_NAME_SIZE);
-        atomic_store_explicit(&table[n].value, 0, memory_order_relaxed);
-        atomic_store_explicit(&slot->n_counters, (uint32_t) n + 1, memory_order_release);
-        return (int) n;
+static void begin(struct counter *counter, const char name[COUNTER_NAME_SIZE]) {
+        memcpy(counter->name, name, COUNTER_NAME_SIZE);
+        atomic_store_explicit(&counter->value, 0, memory_order_relaxed);
 }
 
 int counter_register(struct slot *slot, struct counter *table, const char *name) {
         char padded[COUNTER_NAME_SIZE];
-        int r;
+        size_t n = count(slot), at;
 
-        r = make_name(padded, name);
-        return r < 0 ? r : add_to_table(slot, table, padded, COUNTERS_MAX);
+        if (make_name(padded, name) < 0)
+                return -EINVAL;
+        at = find(table, n, padded, COUNTERS_MAX);
+        if (at == COUNTERS_MAX)
+                return -ENOSPC;
+        if (at == n) {
+                begin(&table[n], padded);
+                atomic_store_explicit(&slot->n_counters, (uint32_t) n + 1, memory_order_release);
+        }
+        return (int) at;
 }
 
 /* ---- All tables ---- */
@@ -108,14 +107,36 @@ static size_t end_of_slots(const struct scoreboard *scoreboard) {
         return MIN(MAX((size_t) end, (size_t) SCOREBOARD_MASTER + 1), scoreboard->n_slots);
 }
 
-static uint64_t sum_once(const struct scoreboard *scoreboard, const char name[COUNTER_NAME_SIZE]) {
-        size_t end = end_of_slots(scoreboard), hint = COUNTERS_MAX;
+static uint32_t folds_of(const struct scoreboard *scoreboard, memory_order order) {
+        return atomic_load_explicit(&scoreboard_slot(scoreboard, SCOREBOARD_MASTER)->folds, order);
+}
+
+/* The table behind a slot, NULL where it has been added to what is kept. The mark is looked at before the number: when it
+ * is taken away for the next process, the number is 0 already. */
+static const struct counter *table_of(const struct scoreboard *scoreboard, size_t index, uint32_t folds,
+                                      size_t *ret_n) {
+        const struct slot *slot = scoreboard_slot(scoreboard, index);
+        uint32_t folded = atomic_load_explicit(&slot->folded, memory_order_acquire);
+
+        *ret_n = count(slot);
+        if (index == SCOREBOARD_MASTER)
+                return scoreboard_kept_counters(scoreboard, folds % 2);
+        if (*ret_n == 0 || (folded != 0 && folded == folds))
+                return NULL;
+        return scoreboard_counters(scoreboard, index);
+}
+
+static uint64_t sum_once(const struct scoreboard *scoreboard, const char name[COUNTER_NAME_SIZE],
+                         uint32_t folds) {
+        size_t end = end_of_slots(scoreboard), hint = COUNTERS_MAX, n, at;
         uint64_t sum = 0;
 
         for (size_t i = SCOREBOARD_MASTER; i < end; i++) {
-                const struct counter *table = scoreboard_counters(scoreboard, i);
-                size_t n = count(scoreboard_slot(scoreboard, i)), at = find(table, n, name, hint);
+                const struct counter *table = table_of(scoreboard, i, folds, &n);
 
+                if (!table)
+                        continue;
+                at = find(table, n, name, hint);
                 if (at == n)
                         continue;
                 sum += atomic_load_explicit(&table[at].value, memory_order_relaxed);
@@ -125,20 +146,18 @@ static uint64_t sum_once(const struct scoreboard *scoreboard, const char name[CO
 }
 
 uint64_t counters_sum(const struct scoreboard *scoreboard, const char *name) {
-        const struct slot *master = scoreboard_slot(scoreboard, SCOREBOARD_MASTER);
         char padded[COUNTER_NAME_SIZE];
         uint64_t sum = 0;
 
         if (make_name(padded, name) < 0)
                 return 0;
         for (unsigned int i = 0; i < TRIES_MAX; i++) {
-                uint32_t before = atomic_load_explicit(&master->folds, memory_order_acquire);
+                uint32_t folds = folds_of(scoreboard, memory_order_acquire);
 
-                sum = sum_once(scoreboard, padded);
+                sum = sum_once(scoreboard, padded, folds);
                 atomic_thread_fence(memory_order_acquire);
-                if (before % 2 == 0 && atomic_load_explicit(&master->folds, memory_order_relaxed) == before)
+                if (folds_of(scoreboard, memory_order_relaxed) == folds)
                         break;
-                (void) sched_yield();
         }
         return sum;
 }
@@ -159,9 +178,9 @@ static size_t find_sum(const struct counter_sum *sums, size_t n, const char *nam
         return n;
 }
 
-static size_t collect_table(const struct slot *slot, const struct counter *table,
+static size_t collect_table(const struct counter *table, size_t n_counters,
                             struct counter_sum sums[COUNTERS_MAX], size_t n) {
-        size_t n_counters = count(slot), next = 0;
+        size_t next = 0;
 
         for (size_t i = 0; i < n_counters; i++) {
                 struct counter_sum one;
@@ -182,40 +201,74 @@ static size_t collect_table(const struct slot *slot, const struct counter *table
 }
 
 size_t counters_collect(const struct scoreboard *scoreboard, struct counter_sum sums[COUNTERS_MAX]) {
-        size_t end = end_of_slots(scoreboard), n = 0;
+        uint32_t folds = folds_of(scoreboard, memory_order_relaxed);
+        size_t end = end_of_slots(scoreboard), n = 0, n_counters;
 
-        for (size_t i = SCOREBOARD_MASTER; i < end; i++)
-                n = collect_table(scoreboard_slot(scoreboard, i), scoreboard_counters(scoreboard, i), sums,
-                                  n);
+        for (size_t i = SCOREBOARD_MASTER; i < end; i++) {
+                const struct counter *table = table_of(scoreboard, i, folds, &n_counters);
+
+                if (table)
+                        n = collect_table(table, n_counters, sums, n);
+        }
         return n;
 }
 
 /* ---- Those that have ended ---- */
 
+/* What is kept, in the table that counts now and in that which will. Both have the same names. */
+struct kept {
+        struct slot *slot;
+        struct counter *now, *next;
+};
+
+static bool keep(const struct kept *kept, const struct counter_sum *one, size_t hint) {
+        size_t n = count(kept->slot), at = find(kept->now, n, one->name, hint);
+
+        if (at == COUNTERS_MAX)
+                return false;
+        if (at == n) {
+                begin(&kept->now[n], one->name);
+                begin(&kept->next[n], one->name);
+                atomic_store_explicit(&kept->slot->n_counters, (uint32_t) n + 1, memory_order_release);
+        }
+        (void) atomic_fetch_add_explicit(&kept->next[at].value, one->value, memory_order_relaxed);
+        return true;
+}
+
+static void copy_values(const struct kept *kept) {
+        size_t n = count(kept->slot);
+
+        for (size_t i = 0; i < n; i++)
+                atomic_store_explicit(&kept->next[i].value,
+                                      atomic_load_explicit(&kept->now[i].value, memory_order_relaxed),
+                                      memory_order_relaxed);
+}
+
 size_t counters_fold(struct scoreboard *scoreboard, size_t index) {
-        struct slot *gone = scoreboard_slot(scoreboard, index),
-                    *master = scoreboard_slot(scoreboard, SCOREBOARD_MASTER);
-        struct counter *kept = scoreboard_counters(scoreboard, SCOREBOARD_MASTER);
+        uint32_t folds = folds_of(scoreboard, memory_order_relaxed);
+        const struct kept kept = {
+                .slot = scoreboard_slot(scoreboard, SCOREBOARD_MASTER),
+                .now = scoreboard_kept_counters(scoreboard, folds % 2),
+                .next = scoreboard_kept_counters(scoreboard, (folds + 1) % 2),
+        };
         const struct counter *table = scoreboard_counters(scoreboard, index);
+        struct slot *gone = scoreboard_slot(scoreboard, index);
         size_t n = count(gone), lost = 0;
 
         if (n == 0)
                 return 0;
-        atomic_fetch_add_explicit(&master->folds, 1, memory_order_relaxed);
-        atomic_thread_fence(memory_order_release);
+        copy_values(&kept);
         for (size_t i = 0; i < n; i++) {
                 struct counter_sum one;
-                int at;
 
-                if (!read_counter(&table[i], &one))
-                        continue;
-                at = add_to_table(master, kept, one.name, i);
-                if (at >= 0)
-                        atomic_fetch_add_explicit(&kept[at].value, one.value, memory_order_relaxed);
-                else
+                if (read_counter(&table[i], &one) && !keep(&kept, &one, i))
                         lost++;
         }
+        atomic_store_explicit(&gone->folded, folds + 1, memory_order_relaxed);
+        atomic_store_explicit(&kept.slot->folds, folds + 1, memory_order_release);
+        /* Not before: who does not know of the change must see it when it looks whether there was one. */
+        atomic_thread_fence(memory_order_release);
         atomic_store_explicit(&gone->n_counters, 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&master->folds, 1, memory_order_release);
+        atomic_thread_fence(memory_order_release); /* and the slot is emptied after that */
         return lost;
 }

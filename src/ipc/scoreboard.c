@@ -181,6 +181,13 @@ struct counter *scoreboard_own_counters(const struct scoreboard *scoreboard) {
         return scoreboard->own ? counters_behind(scoreboard->own) : NULL;
 }
 
+/* The first is behind the master's slot, the other behind what it publishes. */
+struct counter *scoreboard_kept_counters(const struct scoreboard *scoreboard, unsigned int which) {
+        size_t index = which == 0 ? SCOREBOARD_MASTER : scoreboard->n_slots;
+
+        return counters_behind(scoreboard->memory + index * scoreboard->stride);
+}
+
 struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard) {
         if (!scoreboard->memory)
                 return NULL;

@@ -74,7 +74,8 @@ struct slot {
         int32_t pid;
         int32_t number;         /* of the worker, -1 for the agent */
         uint32_t slots_end;     /* the master's: slots from here on are not in use */
-        _Atomic uint32_t folds; /* the master's, see counters.c; odd while it adds up */
+        _Atomic uint32_t folds; /* the master's; this and the next two: see counters.c */
+        _Atomic uint32_t folded;
         _Atomic uint32_t n_counters;
         uint64_t generation;
         uint64_t heartbeat; /* monotonic */
@@ -132,6 +133,9 @@ struct slot *scoreboard_slot(const struct scoreboard *scoreboard, size_t index);
 /* The table of counters behind a slot, NULL past the end; and that behind a child's own, writable. */
 struct counter *scoreboard_counters(const struct scoreboard *scoreboard, size_t index);
 struct counter *scoreboard_own_counters(const struct scoreboard *scoreboard);
+
+/* The two tables of what those have counted that have gone. */
+struct counter *scoreboard_kept_counters(const struct scoreboard *scoreboard, unsigned int which);
 
 /* What the master publishes behind the slots: read-only in a child. */
 struct quarantine_page *scoreboard_quarantine(const struct scoreboard *scoreboard);
