@@ -11,13 +11,13 @@
 #include "cli/listing.h"
 #include "cli/verb.h"
 #include "config/config.h"
-#include "config/table.h"
 
 /* ---- What is there ---- */
 
 /* {section: {key: {Value, Origin}}} out of rows; sections come one after another. */
-static int add_setting(struct value *all, const char *section, const char *key, const char *value,
-                       const char *origin) {
+static int add_setting(const char *section, const char *key, const char *value, const char *origin,
+                       void *userdata) {
+        struct value *all = userdata;
         struct value *last = all->n_items > 0 ? &all->items[all->n_items - 1] : NULL;
         int r;
 
@@ -40,25 +40,8 @@ static int from_service(struct client *client, struct value *ret) {
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(ssss)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssss)", &section, &key, &value, &origin)) > 0)
-                r = add_setting(ret, section, key, value, origin);
+                r = add_setting(section, key, value, origin, ret);
         return r < 0 ? EXIT_FAILED : EXIT_OK;
-}
-
-static int from_config(const struct config *config, struct value *ret) {
-        int r = 0;
-
-        for (size_t i = 0; i < config_table_size && r >= 0; i++) {
-                const struct config_key *key = &config_table[i];
-                _cleanup_free_ char *text = NULL;
-
-                r = config_key_get(key, config, &text);
-                r = r < 0 ? r
-                          : add_setting(ret, key->section, key->name, text,
-                                        config_origin(config, key->section, key->name));
-        }
-        for (size_t i = 0; i < config->n_app && r >= 0; i++)
-                r = add_setting(ret, "app", config->app[i].key, config->app[i].value, config->app[i].origin);
-        return r;
 }
 
 /* ---- Files ---- */
@@ -95,7 +78,7 @@ static int from_files(const char *instance, struct value *ret) {
         if (r != EXIT_OK)
                 return r;
         (void) fprintf(stderr, "musterctl: %s is not running; this is what its files say\n", instance);
-        return from_config(config, ret) < 0 ? EXIT_FAILED : EXIT_OK;
+        return config_each(config, add_setting, ret) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /* ---- The verbs ---- */

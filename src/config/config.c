@@ -53,6 +53,7 @@ struct config *config_free(struct config *config) {
                 free(config->app[i].origin);
         }
         free(config->app);
+        config_free_schedules(config);
         free((void *) config->origins);
         free(config->instance);
         free(config);
@@ -150,6 +151,15 @@ const char *config_app(const struct config *config, const char *key) {
         return app ? app->value : NULL;
 }
 
+/* The section of a schedule's key, and the place in it; NULL where nothing is set. */
+static const struct config_schedule *find_schedule(const struct config *config, const char *section,
+                                                   const struct config_key *key) {
+        const char *name = config_section_schedule(section);
+        const struct config_schedule *schedule = name ? config_schedule(config, name) : NULL;
+
+        return schedule && key && config_schedule_sets(schedule, key->name) ? schedule : NULL;
+}
+
 const char *config_origin(const struct config *config, const char *section, const char *name) {
         const struct config_key *key;
         const char *origin;
@@ -162,8 +172,13 @@ const char *config_origin(const struct config *config, const char *section, cons
         key = config_key_find(section, name);
         if (!key)
                 return NULL;
+        if (config_section_schedule(section)) {
+                const struct config_schedule *schedule = find_schedule(config, section, key);
+
+                return schedule ? schedule->origins[key - config_schedule_table] : NULL;
+        }
         origin = config->origins[key - config_table];
-        return origin ? origin : "default";
+        return origin ? origin : CONFIG_ORIGIN_DEFAULT;
 }
 
 int config_get_text(const struct config *config, const char *section, const char *name, char **ret) {
@@ -171,6 +186,13 @@ int config_get_text(const struct config *config, const char *section, const char
         const char *value;
         char *copy;
 
+        if (config_section_schedule(section)) {
+                const struct config_schedule *schedule;
+
+                key = config_key_find(section, name);
+                schedule = find_schedule(config, section, key);
+                return schedule ? config_key_get(key, schedule, ret) : -ENOENT;
+        }
         if (strcasecmp(section, "app") != 0) {
                 key = config_key_find(section, name);
                 return key ? config_key_get(key, config, ret) : -ENOENT;
@@ -183,4 +205,47 @@ int config_get_text(const struct config *config, const char *section, const char
                 return -ENOMEM;
         *ret = copy;
         return 0;
+}
+
+typedef int (*each_t)(const char *section, const char *key, const char *value, const char *origin,
+                      void *userdata);
+
+static int each_key(const struct config *config, const struct config_key *key, each_t each, void *userdata) {
+        _cleanup_free_ char *value = NULL;
+        int r;
+
+        r = config_key_get(key, config, &value);
+        return r < 0 ? r
+                     : each(key->section, key->name, value, config_origin(config, key->section, key->name),
+                            userdata);
+}
+
+static int each_of_schedule(const struct config_schedule *schedule, each_t each, void *userdata) {
+        char section[sizeof(CONFIG_SCHEDULE_SECTION) + CONFIG_SCHEDULE_NAME_MAX];
+        int r = 0;
+
+        (void) stpcpy(stpcpy(section, CONFIG_SCHEDULE_SECTION), schedule->name);
+        for (size_t i = 0; i < config_schedule_table_size && r >= 0; i++) {
+                _cleanup_free_ char *value = NULL;
+
+                if (!schedule->origins[i])
+                        continue;
+                r = config_key_get(&config_schedule_table[i], schedule, &value);
+                r = r < 0 ? r
+                          : each(section, config_schedule_table[i].name, value, schedule->origins[i],
+                                 userdata);
+        }
+        return r;
+}
+
+int config_each(const struct config *config, each_t each, void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; i < config_table_size && r >= 0; i++)
+                r = each_key(config, &config_table[i], each, userdata);
+        for (size_t i = 0; i < config->n_schedules && r >= 0; i++)
+                r = each_of_schedule(&config->schedules[i], each, userdata);
+        for (size_t i = 0; i < config->n_app && r >= 0; i++)
+                r = each("app", config->app[i].key, config->app[i].value, config->app[i].origin, userdata);
+        return r;
 }

@@ -10,11 +10,39 @@
 
 #define CONFIG_WORKERS_MAX          256U
 #define CONFIG_QUARANTINE_AFTER_MAX 32U
+#define CONFIG_SCHEDULES_MAX        64U
+#define CONFIG_SCHEDULE_NAME_MAX    63U
+#define CONFIG_SCHEDULE_KEYS        7U
 
 /* What [restart] on_limit says. */
 enum config_on_limit {
         CONFIG_ON_LIMIT_BACKOFF,
         CONFIG_ON_LIMIT_EXIT,
+};
+
+/* In the order of enum muster_schedule_type and enum muster_overlap. */
+enum config_schedule_type {
+        CONFIG_SCHEDULE_WORKER,
+        CONFIG_SCHEDULE_ALL,
+};
+
+enum config_overlap {
+        CONFIG_OVERLAP_SKIP,
+        CONFIG_OVERLAP_QUEUE,
+        CONFIG_OVERLAP_ALLOW,
+};
+
+/* A [schedule:NAME] section: what it says otherwise than the application. The name is in lower case. */
+struct config_schedule {
+        char *name;
+        usec_t interval;
+        char *cron;
+        int type;    /* enum config_schedule_type */
+        int overlap; /* enum config_overlap */
+        bool immediate;
+        usec_t jitter;
+        bool disable;
+        char *origins[CONFIG_SCHEDULE_KEYS]; /* by index in its table, NULL = not set */
 };
 
 /* One key of [app], which belongs to the application. Keys are in lower case. */
@@ -88,6 +116,9 @@ struct config {
                 usec_t slow; /* USEC_NEVER = off */
         } log;
 
+        struct config_schedule *schedules;
+        size_t n_schedules;
+
         struct config_app *app;
         size_t n_app;
 
@@ -124,6 +155,21 @@ int config_restore(struct config **ret, const char *text, char **ret_reason);
 
 /* A key of [app] in any case, NULL when it is not set. To walk all: config->app[0 … n_app - 1]. */
 const char *config_app(const struct config *config, const char *key);
+
+/* What [schedule:NAME] says, the name in any case; NULL where there is no such section or nothing in it. */
+const struct config_schedule *config_schedule(const struct config *config, const char *name);
+
+/* Whether it sets a key. */
+bool config_schedule_sets(const struct config_schedule *schedule, const char *key);
+
+/* Whether a schedule may have that name: up to CONFIG_SCHEDULE_NAME_MAX letters, digits, _ and -. */
+bool config_schedule_name_valid(const char *name);
+
+/* Calls a function for every setting there is, section by section, until one returns less than 0. */
+int config_each(const struct config *config,
+                int (*each)(const char *section, const char *key, const char *value, const char *origin,
+                            void *userdata),
+                void *userdata);
 
 /* Where a value came from: "default", "-o" or "FILE:LINE"; NULL for a key there is not. */
 const char *config_origin(const struct config *config, const char *section, const char *key);

@@ -21,6 +21,7 @@
 #include "config/table.h"
 
 #define VALUE_SHOWN 80 /* bytes of a bad value that an error repeats */
+#define REASON_MAX  160
 
 struct loader {
         struct config *config;
@@ -61,22 +62,38 @@ static int report_unknown_key(struct loader *loader, const char *origin, const c
                                    text);
 }
 
-static int report_bad_value(struct loader *loader, const char *origin, const struct config_key *key,
-                            const char *value, int error) {
+static int report_bad_value(struct loader *loader, const char *origin, const char *section,
+                            const struct config_key *key, const char *value, int error) {
         _cleanup_free_ char *allowed = NULL;
-        char text[VALUE_SHOWN + 8];
+        char text[VALUE_SHOWN + 8], why[REASON_MAX] = "";
         int r;
 
+        if (key->explain && error == -EINVAL) {
+                key->explain(value, why, sizeof(why));
+                return config_report_error(loader->report, "%s: [%s] %s = %s: %s", origin, section,
+                                           key->name, shown(value, text, sizeof(text)), why);
+        }
         r = config_key_allowed(key, &allowed);
         if (r < 0)
                 return r;
         if (error == -ERANGE)
                 return config_report_error(loader->report, "%s: [%s] %s = %s: out of range, allowed are %s",
-                                           origin, key->section, key->name, shown(value, text, sizeof(text)),
+                                           origin, section, key->name, shown(value, text, sizeof(text)),
                                            allowed);
         return config_report_error(loader->report, "%s: [%s] %s = %s: not a valid %s, allowed are %s",
-                                   origin, key->section, key->name, shown(value, text, sizeof(text)),
+                                   origin, section, key->name, shown(value, text, sizeof(text)),
                                    config_type_name(key->type), allowed);
+}
+
+static int set_of_schedule(struct loader *loader, const char *origin, const char *section,
+                           const struct config_key *key, const char *value) {
+        int r;
+
+        r = config_set_schedule(loader->config, config_section_schedule(section), key, value, origin);
+        if (r == -E2BIG)
+                return config_report_error(loader->report, "%s: [%s]: more than %u such sections", origin,
+                                           section, CONFIG_SCHEDULES_MAX);
+        return r < 0 && r != -ENOMEM ? report_bad_value(loader, origin, section, key, value, r) : r;
 }
 
 static int set_value(struct loader *loader, const char *origin, const char *section, const char *name,
@@ -93,11 +110,13 @@ static int set_value(struct loader *loader, const char *origin, const char *sect
         key = config_key_find(section, name);
         if (!key)
                 return report_unknown_key(loader, origin, section, name, value);
+        if (config_section_schedule(section))
+                return set_of_schedule(loader, origin, section, key, value);
         r = config_key_set(key, loader->config, value);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                r = report_bad_value(loader, origin, key, value, r);
+                r = report_bad_value(loader, origin, key->section, key, value, r);
                 if (r < 0)
                         return r;
         }
@@ -249,10 +268,35 @@ static int check_worker_numbers(struct loader *loader, const char *path) {
         return r;
 }
 
+/* Which of two it should be, the order of the files does not tell. */
+static int check_schedules(struct loader *loader) {
+        int r = 0;
+
+        for (size_t i = 0; i < loader->config->n_schedules && r == 0; i++) {
+                const struct config_schedule *schedule = &loader->config->schedules[i];
+                char section[sizeof(CONFIG_SCHEDULE_SECTION) + CONFIG_SCHEDULE_NAME_MAX];
+
+                (void) stpcpy(stpcpy(section, CONFIG_SCHEDULE_SECTION), schedule->name);
+                if (config_schedule_sets(schedule, "interval") && config_schedule_sets(schedule, "cron"))
+                        r = config_report_error(
+                                loader->report,
+                                "%s: [%s] cron: interval is set too (%s); unset one of them, as in \"interval =\"",
+                                config_origin(loader->config, section, "cron"), section,
+                                config_origin(loader->config, section, "interval"));
+                if (r == 0 && config_schedule_sets(schedule, "interval") &&
+                    config_schedule_sets(schedule, "jitter") && schedule->jitter > schedule->interval)
+                        r = config_report_error(loader->report, "%s: [%s] jitter is longer than interval",
+                                                config_origin(loader->config, section, "jitter"), section);
+        }
+        return r;
+}
+
 /* What makes sense key by key, but not together. */
 static int check_together(struct loader *loader, const char *path) {
         const struct config *c = loader->config;
         int r = check_worker_numbers(loader, path);
+
+        r = r == 0 ? check_schedules(loader) : r;
 
         if (r == 0 && c->muster.stop_timeout < c->worker.drain_timeout)
                 r = config_report_warning(

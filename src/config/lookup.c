@@ -10,6 +10,7 @@
  */
 
 #include <stdint.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "config/table.h"
@@ -17,16 +18,30 @@
 
 #define NAME_MAX_NEAR 40
 
+/* The keys that a section may have, of which those of [schedule:NAME] have a table of their own. */
+static const struct config_key *keys_of(const char *section, size_t *ret_size) {
+        bool schedule = config_section_schedule(section) != NULL;
+
+        *ret_size = schedule ? config_schedule_table_size : config_table_size;
+        return schedule ? config_schedule_table : config_table;
+}
+
+static bool is_of(const struct config_key *key, const char *section) {
+        return strcasecmp(key->section, section) == 0 || config_section_schedule(section);
+}
+
 const struct config_key *config_key_find(const char *section, const char *name) {
-        for (size_t i = 0; i < config_table_size; i++)
-                if (strcasecmp(config_table[i].section, section) == 0 &&
-                    strcasecmp(config_table[i].name, name) == 0)
-                        return &config_table[i];
+        size_t size;
+        const struct config_key *table = keys_of(section, &size);
+
+        for (size_t i = 0; i < size; i++)
+                if (is_of(&table[i], section) && strcasecmp(table[i].name, name) == 0)
+                        return &table[i];
         return NULL;
 }
 
 bool config_section_known(const char *section) {
-        if (strcasecmp(section, "app") == 0)
+        if (strcasecmp(section, "app") == 0 || config_section_schedule(section))
                 return true;
         for (size_t i = 0; i < config_table_size; i++)
                 if (strcasecmp(config_table[i].section, section) == 0)
@@ -83,20 +98,25 @@ static void keep_nearer(const char *name, const char *candidate, size_t *best, c
 const char *config_nearest_section(const char *section) {
         size_t best = near_enough(section) + 1;
         const char *nearest = NULL;
+        char head[NAME_MAX_NEAR + 1];
 
         for (size_t i = 0; i < config_table_size; i++)
                 keep_nearer(section, config_table[i].section, &best, &nearest);
         keep_nearer(section, "app", &best, &nearest);
-        return nearest;
+        /* [shedule:x] is meant as one, and so is [schedule] without a name */
+        (void) snprintf(head, sizeof(head), "%.*s", (int) strcspn(section, ":"), section);
+        keep_nearer(head, "schedule", &best, &nearest);
+        return nearest && streq(nearest, "schedule") ? config_schedule_table[0].section : nearest;
 }
 
 const char *config_nearest_key(const char *section, const char *name) {
-        size_t best = near_enough(name) + 1;
+        size_t best = near_enough(name) + 1, size;
+        const struct config_key *table = keys_of(section, &size);
         const char *nearest = NULL;
 
-        for (size_t i = 0; i < config_table_size; i++)
-                if (strcasecmp(config_table[i].section, section) == 0)
-                        keep_nearer(name, config_table[i].name, &best, &nearest);
+        for (size_t i = 0; i < size; i++)
+                if (is_of(&table[i], section))
+                        keep_nearer(name, table[i].name, &best, &nearest);
         return nearest;
 }
 
@@ -104,5 +124,8 @@ const char *config_other_section(const char *name) {
         for (size_t i = 0; i < config_table_size; i++)
                 if (strcasecmp(config_table[i].name, name) == 0)
                         return config_table[i].section;
+        for (size_t i = 0; i < config_schedule_table_size; i++)
+                if (strcasecmp(config_schedule_table[i].name, name) == 0)
+                        return config_schedule_table[i].section;
         return NULL;
 }

@@ -16,6 +16,10 @@
 
 #define WIDTH 78
 
+#define SCHEDULE_HELP                                                                                                      \
+        "What is otherwise than the application has it, for its schedule of that name; an empty value leaves it as it is " \
+        "there. A section whose name no schedule has is an error at the start, and at a reload."
+
 /* Writes words as comment lines of at most WIDTH. */
 static void write_comment(FILE *file, const char *text) {
         size_t column = 0;
@@ -36,7 +40,7 @@ static void write_comment(FILE *file, const char *text) {
 
 static const char *default_of(const struct config_key *key) {
         if (!key->fallback)
-                return "none, it must be set";
+                return key->required ? "none, it must be set" : "what the application says";
         return *key->fallback ? key->fallback : "empty";
 }
 
@@ -63,8 +67,22 @@ static int write_sample_key(FILE *file, const struct config_key *key) {
         return 0;
 }
 
+static int write_sample_schedule(FILE *file) {
+        (void) fprintf(file, "\n#[%s]\n\n", config_schedule_table[0].section);
+        write_comment(file, SCHEDULE_HELP);
+        for (size_t i = 0; i < config_schedule_table_size; i++) {
+                int r;
+
+                r = write_sample_key(file, &config_schedule_table[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int config_write_sample(FILE *file) {
         const char *section = "";
+        int r;
 
         write_comment(file, "muster.conf: every key, with its default. See muster.conf(5).");
         (void) fputs("#\n", file);
@@ -80,8 +98,6 @@ int config_write_sample(FILE *file) {
                 "its ends, is put in quotes. A backslash at the end of a line joins the next line.");
 
         for (size_t i = 0; i < config_table_size; i++) {
-                int r;
-
                 if (!streq(section, config_table[i].section)) {
                         section = config_table[i].section;
                         (void) fprintf(file, "\n[%s]\n", section);
@@ -91,6 +107,9 @@ int config_write_sample(FILE *file) {
                         return r;
         }
 
+        r = write_sample_schedule(file);
+        if (r < 0)
+                return r;
         (void) fputs("\n[app]\n\n", file);
         write_comment(file, "Keys of the application's own. Muster hands them over as they are.");
         return ferror(file) ? -EIO : 0;
@@ -124,12 +143,22 @@ static int write_man_key(FILE *file, const struct config_key *key) {
         return 0;
 }
 
+static int write_man_schedule(FILE *file) {
+        int r = 0;
+
+        (void) fprintf(file, "## [%s]\n\n", config_schedule_table[0].section);
+        write_scdoc(file, SCHEDULE_HELP);
+        (void) fputs("\n\n", file);
+        for (size_t i = 0; i < config_schedule_table_size && r >= 0; i++)
+                r = write_man_key(file, &config_schedule_table[i]);
+        return r;
+}
+
 int config_write_man(FILE *file) {
         const char *section = "";
+        int r;
 
         for (size_t i = 0; i < config_table_size; i++) {
-                int r;
-
                 if (!streq(section, config_table[i].section)) {
                         section = config_table[i].section;
                         (void) fprintf(file, "## [%s]\n\n", section);
@@ -138,6 +167,9 @@ int config_write_man(FILE *file) {
                 if (r < 0)
                         return r;
         }
+        r = write_man_schedule(file);
+        if (r < 0)
+                return r;
         (void) fputs(
                 "## [app]\n\nKeys of the application's own, read with the calls of muster-app(3). Names "
                 "are not case-sensitive.\n",

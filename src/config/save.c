@@ -18,26 +18,18 @@
 #include "config/config.h"
 #include "config/table.h"
 
+static int write_setting(const char *section, const char *key, const char *value, const char *origin,
+                         void *userdata) {
+        if (streq(origin, CONFIG_ORIGIN_DEFAULT))
+                return 0;
+        config_write_line(userdata, NULL, "origin", origin);
+        config_write_line(userdata, section, key, value);
+        return 0;
+}
+
 static int write_keys(const struct config *config, FILE *file) {
         config_write_line(file, NULL, "instance", config->instance);
-        for (size_t i = 0; i < config_table_size; i++) {
-                const struct config_key *key = &config_table[i];
-                _cleanup_free_ char *value = NULL;
-                int r;
-
-                if (!config->origins[i])
-                        continue;
-                r = config_key_get(key, config, &value);
-                if (r < 0)
-                        return r;
-                config_write_line(file, NULL, "origin", config->origins[i]);
-                config_write_line(file, key->section, key->name, value);
-        }
-        for (size_t i = 0; i < config->n_app; i++) {
-                config_write_line(file, NULL, "origin", config->app[i].origin);
-                config_write_line(file, "app", config->app[i].key, config->app[i].value);
-        }
-        return 0;
+        return config_each(config, write_setting, file);
 }
 
 int config_save(const struct config *config, char **ret_text) {
@@ -70,6 +62,14 @@ static int restore_key(struct config *config, char *name, const char *value, con
         key = config_key_find(name, dot);
         if (!key)
                 return refuse(ret_reason, "%s: it does not know [%s] %s", origin, name, dot);
+        if (config_section_schedule(name)) {
+                r = config_restore_schedule(config, name, dot, value, origin);
+                if (r == -ENOMEM || r == -EBADMSG)
+                        return r;
+                return r < 0 ? refuse(ret_reason, "%s: it does not allow [%s] %s = %s", origin, name, dot,
+                                      value)
+                             : 0;
+        }
         if (config->origins[key - config_table])
                 return -EBADMSG;
         r = config_key_set(key, config, value);

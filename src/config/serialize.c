@@ -5,7 +5,7 @@
  *
  * A child does not read the files again, as they may have changed since the master read them, and one
  * generation shall have one configuration. The text is "instance=NAME", then every key of the table in
- * the table's order, then those of [app], one "section.key=value" line each, with newline and backslash
+ * the table's order, then those that [schedule:NAME] sections set, then those of [app], one "section.key=value" line each, with newline and backslash
  * in a value escaped. The order is part of the format: whatever is missing, twice, unknown, out of place
  * or out of range is no work of config_serialize() and is refused as a whole, since a child that runs with
  * half of a configuration is worse than one that does not start.
@@ -27,22 +27,19 @@ void config_write_line(FILE *file, const char *section, const char *key, const c
         (void) fputc('\n', file);
 }
 
+static int write_setting(const char *section, const char *key, const char *value, const char *origin,
+                         void *userdata) {
+        const struct config_key *known = config_key_find(section, key);
+
+        if (known && known->required && !*value)
+                return -EINVAL;
+        config_write_line(userdata, section, key, value);
+        return 0;
+}
+
 static int write_all(const struct config *config, FILE *file) {
         config_write_line(file, NULL, "instance", config->instance);
-        for (size_t i = 0; i < config_table_size; i++) {
-                _cleanup_free_ char *value = NULL;
-                int r;
-
-                r = config_key_get(&config_table[i], config, &value);
-                if (r < 0)
-                        return r;
-                if (config_table[i].required && !*value)
-                        return -EINVAL;
-                config_write_line(file, config_table[i].section, config_table[i].name, value);
-        }
-        for (size_t i = 0; i < config->n_app; i++)
-                config_write_line(file, "app", config->app[i].key, config->app[i].value);
-        return 0;
+        return config_each(config, write_setting, file);
 }
 
 int config_write_text(const struct config *config, int (*write)(const struct config *config, FILE *file),
@@ -117,7 +114,19 @@ static int read_keys(struct config *config, char **text) {
         return 0;
 }
 
-static int read_app(struct config *config, char **text) {
+static int read_schedule(struct config *config, char *name, const char *value) {
+        char *dot = strchr(name, '.');
+        int r;
+
+        if (!dot)
+                return -EBADMSG;
+        *dot = '\0';
+        r = config_restore_schedule(config, name, dot + 1, value, "master");
+        return r < 0 && r != -ENOMEM ? -EBADMSG : r;
+}
+
+/* What comes after the keys of the table. That it is in order is found by writing it again. */
+static int read_others(struct config *config, char **text) {
         char *name, *value;
         int r;
 
@@ -125,6 +134,12 @@ static int read_app(struct config *config, char **text) {
                 r = config_next_line(text, &name, &value);
                 if (r < 0)
                         return r;
+                if (startswith(name, CONFIG_SCHEDULE_SECTION)) {
+                        r = read_schedule(config, name, value);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
                 if (!startswith(name, "app.") || !config_app_key_valid(name + 4) ||
                     config_app(config, name + 4))
                         return -EBADMSG;
@@ -174,7 +189,7 @@ int config_deserialize(struct config **ret, const char *text, size_t size) {
         r = read_keys(config, &rest);
         if (r < 0)
                 return r;
-        r = read_app(config, &rest);
+        r = read_others(config, &rest);
         if (r < 0)
                 return r;
         r = check_canonical(config, text, size);

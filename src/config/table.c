@@ -15,6 +15,7 @@
 #include "config/address.h"
 #include "config/config.h"
 #include "config/table.h"
+#include "util/cron.h"
 
 #define KIB                  (UINT64_C(1) << 10)
 #define MIB                  (UINT64_C(1) << 20)
@@ -37,6 +38,22 @@ static const char *const level_names[] = {
 
 /* In the order of enum config_on_limit. */
 static const char *const on_limit_names[] = { "backoff", "exit", NULL };
+
+/* In the order of their enumerations. */
+static const char *const schedule_type_names[] = { "worker", "all", NULL };
+static const char *const overlap_names[] = { "skip", "queue", "allow", NULL };
+
+static int check_cron(const char *text) {
+        struct cron cron;
+
+        return cron_parse(text, &cron, NULL, 0);
+}
+
+static void explain_cron(const char *text, char *buffer, size_t size) {
+        struct cron cron;
+
+        (void) cron_parse(text, &cron, buffer, size);
+}
 
 static int check_not_empty(const char *text) {
         return *text ? 0 : -EINVAL;
@@ -240,3 +257,36 @@ const struct config_key config_table[] = {
 };
 
 const size_t config_table_size = ELEMENTSOF(config_table);
+
+#undef FIELD
+#define FIELD(name) .offset = offsetof(struct config_schedule, name)
+
+#define SECTION     CONFIG_SCHEDULE_SECTION "NAME"
+
+const struct config_key config_schedule_table[] = {
+        { SECTION, "interval", CONFIG_DURATION, .min = 10 * MSEC, .max = 365 * DAY, .reloadable = true,
+          FIELD(interval),
+          .help = "How long it is from one run to the next, in place of the interval or cron of the application. The first "
+                  "run is one interval after the start. Time in which the machine sleeps counts." },
+        { SECTION, "cron", CONFIG_STRING, .check = check_cron, .explain = explain_cron,
+          .allowed = CRON_ALLOWED, .reloadable = true, FIELD(cron),
+          .help = "When it runs, by the clock and in local time, in place of the interval or cron of the application. Of "
+                  "interval and cron only one can be set here." },
+        { SECTION, "type", CONFIG_ENUM, .names = schedule_type_names, .reloadable = true, FIELD(type),
+          .help = "Where it runs: in one worker, the least busy, or in all of them." },
+        { SECTION, "overlap", CONFIG_ENUM, .names = overlap_names, .reloadable = true, FIELD(overlap),
+          .help = "What happens when a run is due and the one before goes on: skip leaves it out, queue has one more run "
+                  "begin when that is over, allow begins it at once." },
+        { SECTION, "immediate", CONFIG_BOOL, .reloadable = true, FIELD(immediate),
+          .help = "Whether it also runs once when the service has started, and when a reload has brought new processes." },
+        { SECTION, "jitter", CONFIG_DURATION, .min = 0, .max = 30 * DAY, .reloadable = true, FIELD(jitter),
+          .help = "Each run comes later by a span that is drawn anew each time, up to this one; it must not be longer than "
+                  "interval. So many machines do not ask for the same thing in the same moment." },
+        { SECTION, "disable", CONFIG_BOOL, .reloadable = true, FIELD(disable),
+          .help = "Whether it does not run by itself: musterctl schedule can run it, or resume it until the service "
+                  "is restarted." },
+};
+
+const size_t config_schedule_table_size = ELEMENTSOF(config_schedule_table);
+
+_Static_assert(ELEMENTSOF(config_schedule_table) == CONFIG_SCHEDULE_KEYS, "as config.h has it");

@@ -33,12 +33,22 @@ struct config_key {
         const char *const *names; /* of an enum, NULL-terminated */
         int (*check)(const char *text); /* of a string, or of each item of a list; NULL = any */
         const char *allowed;            /* what check lets pass, in words */
-        const char *help;               /* sentences */
-        size_t offset;                  /* in struct config */
+        void (*explain)(const char *text, char *buffer, size_t size); /* why check refuses it; NULL */
+        const char *help;                                             /* sentences */
+        size_t offset; /* in struct config, or struct config_schedule */
 };
 
 extern const struct config_key config_table[];
 extern const size_t config_table_size;
+
+/* The keys of every [schedule:NAME]. They have no defaults: what is not set there, the application says. */
+extern const struct config_key config_schedule_table[];
+extern const size_t config_schedule_table_size;
+
+#define CONFIG_SCHEDULE_SECTION "schedule:"
+
+/* The NAME of a section [schedule:NAME]; NULL for one that is none, or whose name is not valid. */
+const char *config_section_schedule(const char *section);
 
 /* The key of that name, in any case, or NULL. */
 const struct config_key *config_key_find(const char *section, const char *name);
@@ -46,15 +56,15 @@ const struct config_key *config_key_find(const char *section, const char *name);
 /* Whether there is such a section; [app] is one although it has no keys in the table. */
 bool config_section_known(const char *section);
 
-/* Reads a value into the struct, replacing what was there. Returns 0, -EINVAL for what is not of the
+/* Reads a value into the struct that the key is of, replacing what was there. Returns 0, -EINVAL for what is not of the
  * type, -ERANGE for what is out of range, -ENOMEM; the struct is unchanged then. */
-int config_key_set(const struct config_key *key, struct config *config, const char *text);
+int config_key_set(const struct config_key *key, void *object, const char *text);
 
 /* The value as one would write it; the caller frees it. A string that was never set is empty. */
-int config_key_get(const struct config_key *key, const struct config *config, char **ret);
+int config_key_get(const struct config_key *key, const void *object, char **ret);
 
 /* Frees what the key's value owns. */
-void config_key_clear(const struct config_key *key, struct config *config);
+void config_key_clear(const struct config_key *key, void *object);
 
 /* What may be written, for people: "1 to 256 or auto", "backoff or exit". The caller frees it. */
 int config_key_allowed(const struct config_key *key, char **ret);

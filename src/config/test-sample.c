@@ -38,28 +38,37 @@ static void the_committed_sample_is_what_the_table_makes(void **state) {
         assert_string_equal(text, sample);
 }
 
+static void assert_has_key(const char *sample, const char *man, const char *name) {
+        _cleanup_free_ char *in_sample = NULL, *in_man = NULL;
+        char *p;
+
+        assert_true(asprintf(&in_sample, "\n#%s =", name) > 0);
+        assert_non_null(strstr(sample, in_sample));
+
+        /* scdoc wants its underscores escaped. */
+        in_man = malloc(strlen(name) * 2 + 8);
+        assert_non_null(in_man);
+        p = stpcpy(in_man, "\n*");
+        for (const char *c = name; *c; c++) {
+                if (*c == '_')
+                        *p++ = '\\';
+                *p++ = *c;
+        }
+        (void) stpcpy(p, "* = _");
+        assert_non_null(strstr(man, in_man));
+}
+
 static void neither_lacks_a_key(void **state) {
         _cleanup_free_ char *sample = made(config_write_sample), *man = made(config_write_man);
+        const char *schedules;
 
-        for (size_t i = 0; i < config_table_size; i++) {
-                _cleanup_free_ char *in_sample = NULL, *in_man = NULL;
-                char *p;
-
-                assert_true(asprintf(&in_sample, "\n#%s =", config_table[i].name) > 0);
-                assert_non_null(strstr(sample, in_sample));
-
-                /* scdoc wants its underscores escaped. */
-                in_man = malloc(strlen(config_table[i].name) * 2 + 8);
-                assert_non_null(in_man);
-                p = stpcpy(in_man, "\n*");
-                for (const char *c = config_table[i].name; *c; c++) {
-                        if (*c == '_')
-                                *p++ = '\\';
-                        *p++ = *c;
-                }
-                (void) stpcpy(p, "* = _");
-                assert_non_null(strstr(man, in_man));
-        }
+        for (size_t i = 0; i < config_table_size; i++)
+                assert_has_key(sample, man, config_table[i].name);
+        schedules = strstr(sample, "\n#[schedule:NAME]\n");
+        assert_non_null(schedules);
+        for (size_t i = 0; i < config_schedule_table_size; i++)
+                assert_has_key(schedules, strstr(man, "\n## [schedule:NAME]\n"),
+                               config_schedule_table[i].name);
 }
 
 static void lines_of_the_sample_are_not_too_wide(void **state) {

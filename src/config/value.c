@@ -19,12 +19,12 @@
 
 #define BLANKS " \t"
 
-static void *field_of(const struct config_key *key, struct config *config) {
-        return (char *) config + key->offset;
+static void *field_of(const struct config_key *key, void *object) {
+        return (char *) object + key->offset;
 }
 
-static const void *field_of_const(const struct config_key *key, const struct config *config) {
-        return (const char *) config + key->offset;
+static const void *field_of_const(const struct config_key *key, const void *object) {
+        return (const char *) object + key->offset;
 }
 
 static char **list_free(char **list) {
@@ -141,8 +141,8 @@ static int set_number(const struct config_key *key, void *field, const char *tex
         return 0;
 }
 
-int config_key_set(const struct config_key *key, struct config *config, const char *text) {
-        void *field = field_of(key, config);
+int config_key_set(const struct config_key *key, void *object, const char *text) {
+        void *field = field_of(key, object);
 
         switch (key->type) {
         case CONFIG_STRING:
@@ -191,8 +191,8 @@ static char *join(const char *const *items, const char *separator, const char *l
         return text;
 }
 
-int config_key_get(const struct config_key *key, const struct config *config, char **ret) {
-        const void *field = field_of_const(key, config);
+int config_key_get(const struct config_key *key, const void *object, char **ret) {
+        const void *field = field_of_const(key, object);
         char buffer[USEC_FORMAT_MAX];
         const char *string;
         char *text = NULL;
@@ -225,8 +225,8 @@ int config_key_get(const struct config_key *key, const struct config *config, ch
         return 0;
 }
 
-void config_key_clear(const struct config_key *key, struct config *config) {
-        void *field = field_of(key, config);
+void config_key_clear(const struct config_key *key, void *object) {
+        void *field = field_of(key, object);
 
         if (key->type == CONFIG_STRING) {
                 free(*(char **) field);

@@ -12,7 +12,6 @@
 #include <stdarg.h>
 
 #include "config/config.h"
-#include "config/table.h"
 #include "ipc/control.h"
 #include "master/control.h"
 #include "master/service.h"
@@ -155,32 +154,14 @@ void control_reload_finished(struct service *service) {
 
 /* ---- Configuration ---- */
 
-static int append_setting(sd_bus_message *reply, const char *section, const char *key, const char *value,
-                          const char *origin) {
+static int append_setting(const char *section, const char *key, const char *value, const char *origin,
+                          void *userdata) {
         _cleanup_free_ char *clean = strdup(value), *place = strdup(origin);
 
         if (!clean || !place)
                 return -ENOMEM;
-        return sd_bus_message_append(reply, "(ssss)", section, key, text_make_utf8(clean),
+        return sd_bus_message_append(userdata, "(ssss)", section, key, text_make_utf8(clean),
                                      text_make_utf8(place));
-}
-
-static int append_configuration(sd_bus_message *reply, const struct config *config) {
-        int r = 0;
-
-        for (size_t i = 0; i < config_table_size && r >= 0; i++) {
-                const struct config_key *key = &config_table[i];
-                _cleanup_free_ char *value = NULL;
-
-                r = config_key_get(key, config, &value);
-                r = r < 0 ? r
-                          : append_setting(reply, key->section, key->name, value,
-                                           config_origin(config, key->section, key->name));
-        }
-        for (size_t i = 0; i < config->n_app && r >= 0; i++)
-                r = append_setting(reply, "app", config->app[i].key, config->app[i].value,
-                                   config->app[i].origin);
-        return r;
 }
 
 static int method_get_configuration(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -190,7 +171,7 @@ static int method_get_configuration(sd_bus_message *message, void *userdata, sd_
 
         r = sd_bus_message_new_method_return(message, &reply);
         r = r < 0 ? r : sd_bus_message_open_container(reply, 'a', "(ssss)");
-        r = r < 0 ? r : append_configuration(reply, client->control->service->current->config);
+        r = r < 0 ? r : config_each(client->control->service->current->config, append_setting, reply);
         r = r < 0 ? r : sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
