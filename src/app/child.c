@@ -204,10 +204,17 @@ static void tell_ready(struct child *child) {
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
         struct child *child = userdata;
 
-        if (message->type == MESSAGE_MUSTER_READY)
+        switch (message->type) {
+        case MESSAGE_MUSTER_READY:
                 tell_ready(child);
-        else
+                break;
+        case MESSAGE_DRAIN:
+        case MESSAGE_STOP:
                 child_leave(child, false);
+                break;
+        default:
+                break;
+        }
 }
 
 static void on_closed(struct channel *channel, int error, void *userdata) {
@@ -228,6 +235,7 @@ static int set_up_channel(struct child *child) {
                         SENDER_MASTER, on_message, on_closed, child);
         if (r < 0)
                 return log_error(r, "Failed to watch the channel: %m");
+        child->muster->channel = child->channel;
         if (getppid() != child->heritage.master)
                 return log_error(-ESRCH, "The master is gone already");
         return 0;
@@ -391,7 +399,10 @@ int child_start(struct child *child, const struct child_callbacks *callbacks) {
                 return 0;
         }
         r = channel_send(child->channel, MESSAGE_READY, NULL, 0);
-        return r < 0 ? log_error(r, "Failed to tell the master: %m") : 0;
+        if (r < 0)
+                return log_error(r, "Failed to tell the master: %m");
+        channel_flush(child->channel);
+        return 0;
 }
 
 struct muster *child_muster(const struct child *child) {

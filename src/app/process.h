@@ -13,6 +13,7 @@
 #include "ipc/scoreboard.h"
 #include "util/list.h"
 
+struct channel;
 struct counters;
 struct store;
 
@@ -27,6 +28,7 @@ struct muster {
         const struct scoreboard *scoreboard;          /* not owned; NULL without a master */
         struct slot *slot;                            /* not owned; never NULL */
         const struct quarantine_page *quarantine;     /* not owned; NULL without a master */
+        struct channel *channel;                      /* not owned; NULL without a master */
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */
         struct list timers;

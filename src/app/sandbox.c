@@ -20,7 +20,7 @@ int process_enter_sandbox(struct muster *muster, struct channel *channel, char *
 
         r = sandbox_enter(&sandbox, role, muster->config, channel != NULL, NULL);
         if (r >= 0 && sandbox.listener >= 0) {
-                r = channel_send_fd(channel, MESSAGE_LISTENER, sandbox.listener);
+                r = channel_send_fd(channel, MESSAGE_LISTENER, NULL, 0, sandbox.listener);
                 fd_close(sandbox.listener);
         }
         if (r < 0) {

@@ -1,116 +1,89 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The channel: how the master and one child talk.
+ * The channel: how the master and one child talk. Here is how it lives and receives; channel-send.c sends.
  *
- * SOCK_SEQPACKET keeps frames whole, delivers them in order and tells with a clean end-of-file when the
- * other process is gone, whatever killed it. Reading takes a bounded number of frames a turn, so that a
- * child that floods its channel cannot keep the master from the others. Whoever sends what it may not has
- * its channel closed: there is no way back from a peer that does not keep to the protocol.
+ * SOCK_SEQPACKET keeps datagrams whole, delivers them in order and tells with a clean end-of-file when the
+ * other process is gone, whatever killed it. Whoever sends what it may not has its channel closed: there is no way
+ * back from a peer that does not keep to the protocol.
+ *
+ * Reading takes a bounded amount a turn, so that a child that floods its channel cannot keep the master from the
+ * others. One datagram takes one call: that there is no more is known from the next wait. Where more have been there
+ * each time, more are read at a time, since a wait costs more than a call in vain. They are read into one buffer for
+ * all channels of the process, which belongs to the thread that runs the loop, as they do.
  */
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ipc/channel.h"
+#include "ipc/channel-state.h"
 #include "util/fd.h"
 
-#define FRAMES_PER_TURN 32
+#define DATAGRAMS_PER_TURN 32U
+#define BYTES_PER_TURN     ((size_t) 128 * 1024)
+#define PROBE_EVERY        16U /* turns: look whether there is more after one */
 
-/* Room for one descriptor beside a datagram. */
-union control {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-};
+/* What may wait on one channel; another few hundred KiB are in the kernel. */
+#define BULK_BYTES_MAX   ((size_t) 4 * 1024 * 1024)
+#define BULK_FDS_MAX     64U
+#define URGENT_BYTES_MAX ((size_t) 1024 * 1024)
+#define URGENT_FDS_MAX   16U
 
-struct channel {
-        int fd;
-        sd_event_source *source;
-        int received_fd; /* with the frame that is being delivered, or -1 */
-        enum message_sender peer;
-        channel_message_t on_message;
-        channel_closed_t on_closed;
-        void *userdata;
-        bool dispatching;
-        bool freed; /* by a callback; the dispatcher does it when it is back */
-};
+/* There is room for a full datagram whatever the default is; the kernel allows what it allows. */
+#define SEND_BUFFER (4 * (int) MESSAGE_SIZE_MAX)
+
+static _Alignas(MESSAGE_ALIGN) char inbox[MESSAGE_SIZE_MAX];
 
 int channel_pair(int ret_fds[static 2]) {
+        const int size = SEND_BUFFER;
+
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fds) < 0)
                 return -errno;
+        for (int i = 0; i < 2; i++)
+                (void) setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         return 0;
 }
 
-static void channel_close(struct channel *channel, int error) {
+/* ---- Its life ---- */
+
+static void stop_watching(struct channel *channel) {
+        list_remove(&channel->unsent);
         channel->source = sd_event_source_disable_unref(channel->source);
+        channel->later = sd_event_source_disable_unref(channel->later);
         channel->fd = fd_close(channel->fd);
+}
+
+static void close_received(struct channel *channel) {
+        for (unsigned int i = 0; i < channel->n_received_fds; i++)
+                fd_close(channel->received_fds[i]);
+        channel->n_received_fds = 0;
+}
+
+static void channel_close(struct channel *channel, int error) {
+        stop_watching(channel);
         channel->on_closed(channel, error, channel->userdata);
+        outbox_deinit(&channel->urgent);
+        outbox_deinit(&channel->bulk);
 }
 
-/* The descriptor of a datagram; there is room for one, and the kernel drops what has none. */
-static int find_fd(struct msghdr *datagram) {
-        const struct cmsghdr *header = CMSG_FIRSTHDR(datagram);
-        int fd = -1;
-
-        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-            header->cmsg_len == CMSG_LEN(sizeof(fd)))
-                memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-        return fd;
+static uint32_t wanted_events(const struct channel *channel) {
+        return EPOLLIN | (channel->blocked ? EPOLLOUT : 0U);
 }
 
-/* One frame. Returns 1 for a frame, 0 when there is none, -EPIPE for the end, another negative errno. A peer that has ended
- * without reading everything is first reported as ECONNRESET; its own last frames come after that. */
-static int channel_receive(struct channel *channel, char buffer[static MESSAGE_SIZE_MAX],
-                           struct message *ret) {
-        struct iovec bytes = { .iov_base = buffer, .iov_len = MESSAGE_SIZE_MAX };
-        union control control;
-        struct msghdr datagram = {
-                .msg_iov = &bytes,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        _cleanup_fd_ int fd = -1;
-        ssize_t n;
+int channel_update_events(struct channel *channel) {
+        struct epoll_event event = { .events = wanted_events(channel), .data.ptr = channel->tag };
 
-        do
-                n = recvmsg(channel->fd, &datagram, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-        if (n < 0)
-                return errno == EAGAIN ? 0 : -errno;
-        if (n == 0)
-                return -EPIPE;
-        fd = find_fd(&datagram);
-        if ((size_t) n > MESSAGE_SIZE_MAX || message_decode(buffer, (size_t) n, channel->peer, ret) < 0)
-                return -EBADMSG;
-        if (fd >= 0 && !message_brings_fd(ret->type))
-                return -EBADMSG;
-        channel->received_fd = TAKE_FD(fd);
-        return 1;
+        if (channel->source)
+                return sd_event_source_set_io_events(channel->source, event.events);
+        if (channel->epoll_fd < 0)
+                return 0;
+        return epoll_ctl(channel->epoll_fd, EPOLL_CTL_MOD, channel->fd, &event) < 0 ? -errno : 0;
 }
 
-static int channel_dispatch(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct channel *channel = userdata;
-
-        channel->dispatching = true;
-        for (size_t i = 0; i < FRAMES_PER_TURN && channel->fd >= 0; i++) {
-                char buffer[MESSAGE_SIZE_MAX];
-                struct message message;
-                int r;
-
-                r = channel_receive(channel, buffer, &message);
-                if (r == 0)
-                        break;
-                if (r < 0)
-                        channel_close(channel, r == -EPIPE ? 0 : r);
-                else
-                        channel->on_message(channel, &message, channel->userdata);
-                channel->received_fd = fd_close(channel->received_fd);
-        }
-        channel->dispatching = false;
-        if (channel->freed)
-                free(channel);
+static int dispatch(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        channel_process(userdata, events);
         return 0;
 }
 
@@ -126,13 +99,17 @@ int channel_new(struct channel **ret, sd_event *event, int fd, enum message_send
         }
         *channel = (struct channel){
                 .fd = fd,
-                .received_fd = -1,
+                .event = event,
+                .epoll_fd = -1,
                 .peer = peer,
                 .on_message = on_message,
                 .on_closed = on_closed,
                 .userdata = userdata,
+                .urgent = { .bytes_max = URGENT_BYTES_MAX, .fds_max = URGENT_FDS_MAX },
+                .bulk = { .bytes_max = BULK_BYTES_MAX, .fds_max = BULK_FDS_MAX },
         };
-        r = sd_event_add_io(event, &channel->source, fd, EPOLLIN, channel_dispatch, channel);
+        list_init(&channel->unsent);
+        r = sd_event_add_io(event, &channel->source, fd, wanted_events(channel), dispatch, channel);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(channel);
@@ -143,11 +120,17 @@ struct channel *channel_free(struct channel *channel) {
         if (!channel)
                 return NULL;
         channel->source = sd_event_source_disable_unref(channel->source);
-        channel->fd = fd_close(channel->fd);
-        if (channel->dispatching)
+        channel->epoll_fd = -1; /* which may be closed */
+        channel_flush(channel);
+        stop_watching(channel);
+        if (channel->dispatching) {
                 channel->freed = true;
-        else
-                free(channel);
+                return NULL;
+        }
+        close_received(channel);
+        outbox_deinit(&channel->urgent);
+        outbox_deinit(&channel->bulk);
+        free(channel);
         return NULL;
 }
 
@@ -155,71 +138,140 @@ int channel_fd(const struct channel *channel) {
         return channel ? channel->fd : -1;
 }
 
-static int channel_send_buffer(int fd, const void *buffer, size_t size) {
-        ssize_t n;
-
-        do
-                n = send(fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-        while (n < 0 && errno == EINTR);
-        return n < 0 ? -errno : 0;
-}
-
-int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size) {
-        char buffer[MESSAGE_SIZE_MAX];
-        int n;
+int channel_watch_from(struct channel *channel, int epoll_fd, void *tag) {
+        struct epoll_event event = { .events = wanted_events(channel), .data.ptr = tag };
 
         if (channel->fd < 0)
                 return -EPIPE;
-        n = message_encode(buffer, sizeof(buffer), type, payload, size);
-        if (n < 0)
-                return n;
-        return channel_send_buffer(channel->fd, buffer, (size_t) n);
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, channel->fd, &event) < 0)
+                return -errno;
+        channel->source = sd_event_source_disable_unref(channel->source);
+        channel->later = sd_event_source_disable_unref(channel->later);
+        channel->event = NULL;
+        channel->epoll_fd = epoll_fd;
+        channel->tag = tag;
+        return 0;
 }
 
-int channel_send_fd(struct channel *channel, enum message_type type, int fd) {
-        char buffer[sizeof(struct message_header)];
-        union control control = {
-                .header = {
-                        .cmsg_level = SOL_SOCKET,
-                        .cmsg_type = SCM_RIGHTS,
-                        .cmsg_len = CMSG_LEN(sizeof(fd)),
-                },
-        };
-        struct iovec bytes = { .iov_base = buffer };
-        const struct msghdr datagram = {
+/* ---- Receiving ---- */
+
+/* The descriptors of a datagram. There is room for as many as any frame may have; the kernel drops what has none. */
+static void find_fds(struct channel *channel, struct msghdr *datagram) {
+        const struct cmsghdr *header = CMSG_FIRSTHDR(datagram);
+        size_t size;
+
+        if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+                return;
+        size = MIN(header->cmsg_len - CMSG_LEN(0), sizeof(channel->received_fds));
+        memcpy(channel->received_fds, CMSG_DATA(header), size);
+        channel->n_received_fds = (unsigned int) (size / sizeof(int));
+}
+
+/* One datagram. Returns 1 for one, 0 when there is none, -EPIPE for the end, another negative errno. A peer that has ended
+ * without reading everything is first reported as ECONNRESET; its own last frames come after that. */
+static int receive(struct channel *channel, size_t *ret_size) {
+        struct iovec bytes = { .iov_base = inbox, .iov_len = sizeof(inbox) };
+        union {
+                struct cmsghdr header;
+                char room[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
+        } control;
+        struct msghdr datagram = {
                 .msg_iov = &bytes,
                 .msg_iovlen = 1,
                 .msg_control = &control,
-                .msg_controllen = sizeof(control),
+                .msg_controllen = CMSG_LEN(sizeof(int) * MESSAGE_FDS_MAX),
         };
-        int n;
+        ssize_t n;
 
-        if (channel->fd < 0)
-                return -EPIPE;
-        n = message_encode(buffer, sizeof(buffer), type, NULL, 0);
+        do
+                n = recvmsg(channel->fd, &datagram, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
-                return n;
-        bytes.iov_len = (size_t) n;
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-        return sendmsg(channel->fd, &datagram, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+                return errno == EAGAIN ? 0 : -errno;
+        if (n == 0)
+                return -EPIPE;
+        find_fds(channel, &datagram);
+        /* Fewer than there is room for: this process can't have any more, which is nobody's fault. */
+        if ((datagram.msg_flags & MSG_CTRUNC) && channel->n_received_fds == MESSAGE_FDS_MAX)
+                return -EBADMSG;
+        *ret_size = (size_t) n;
+        return *ret_size > sizeof(inbox) ? -EBADMSG : 1;
+}
+
+/* Hands out the frames of a datagram. */
+static int deliver(struct channel *channel, size_t size) {
+        size_t offset = 0;
+
+        while (channel->fd >= 0) {
+                struct message message;
+                int r;
+
+                r = message_next(inbox, size, &offset, channel->peer, &message);
+                if (r <= 0)
+                        return r;
+                if (channel->n_received_fds > 0 &&
+                    (offset != size || channel->n_received_fds > message_fds_max(message.type)))
+                        return -EBADMSG;
+                channel->on_message(channel, &message, channel->userdata);
+        }
+        return 0;
+}
+
+/* Reads what is likely to be there. */
+static void read_turn(struct channel *channel) {
+        unsigned int limit = 1 + channel->eager, n = 0;
+        size_t bytes = 0;
+        bool empty = false;
+
+        if (++channel->turns % PROBE_EVERY == 0)
+                limit = MAX(limit, 2U);
+        while (channel->fd >= 0 && n < limit && bytes < BYTES_PER_TURN && !empty) {
+                size_t size = 0;
+                int r;
+
+                r = receive(channel, &size);
+                empty = r == 0;
+                if (r > 0)
+                        r = deliver(channel, size);
+                close_received(channel);
+                if (r < 0 && channel->fd >= 0)
+                        channel_close(channel, r == -EPIPE ? 0 : r);
+                bytes += size;
+                n++;
+        }
+        if (empty)
+                channel->eager = 0;
+        else if (limit > 1)
+                channel->eager = MIN(2 * limit, DATAGRAMS_PER_TURN) - 1;
+}
+
+void channel_process(struct channel *channel, uint32_t events) {
+        if (channel->fd < 0)
+                return;
+        channel->dispatching = true;
+        channel_begin_dispatch();
+        if (events & EPOLLOUT) {
+                channel->blocked = false;
+                (void) channel_update_events(channel);
+                channel_flush(channel);
+        }
+        if (events & ~(uint32_t) EPOLLOUT)
+                read_turn(channel);
+        channel->dispatching = false;
+        channel_end_dispatch();
+        if (channel->freed) {
+                channel->freed = false;
+                channel_free(channel);
+        }
 }
 
 int channel_take_fd(struct channel *channel) {
-        return TAKE_FD(channel->received_fd);
-}
+        int fd;
 
-int channel_send_raw(int fd, enum message_type type) {
-        return channel_send_raw_payload(fd, type, NULL, 0);
-}
-
-int channel_send_raw_payload(int fd, enum message_type type, const void *payload, size_t size) {
-        char buffer[MESSAGE_SIZE_MAX];
-        int n;
-
-        if (fd < 0)
-                return -EBADF;
-        n = message_encode(buffer, sizeof(buffer), type, payload, size);
-        if (n < 0)
-                return n;
-        return channel_send_buffer(fd, buffer, (size_t) n);
+        if (channel->n_received_fds == 0)
+                return -1;
+        fd = channel->received_fds[0];
+        channel->n_received_fds--;
+        memmove(channel->received_fds, channel->received_fds + 1, channel->n_received_fds * sizeof(int));
+        return fd;
 }

@@ -3,10 +3,15 @@
 /*
  * Encoding and checking of frames, without any I/O, so that it is tested and fuzzed fast.
  *
+ * A datagram is a row of frames: header, payload, zeros up to the next multiple of 8. So the payload of each
+ * begins aligned, and a datagram can be made by putting one frame behind the other. A frame that brings
+ * descriptors is alone in its datagram, since the kernel says of a datagram what came with it, not of a part.
+ *
  * Both ends run on one machine and from one package, so numbers travel in host order; the version guards
  * against a child of another build (an upgrade of the files under a running master). What a type is allowed
- * to be is data: one table says who may send it and how much it may carry. The master decodes what its
- * children send with nothing else than this.
+ * to be is data: one table says who may send it, how much it may carry, how many descriptors it may bring and
+ * how it waits. The master decodes what its children send with nothing else than this. Every frame can be
+ * written in one way only: the padding is checked too, so that nothing travels where nobody looks.
  */
 
 #include <errno.h>
@@ -17,19 +22,36 @@
 static const struct {
         const char *name;
         unsigned int senders;
-        uint32_t size_max;
-        bool brings_fd;
+        uint32_t size_min, size_max;
+        unsigned int fds_max;
+        bool bulk;
 } types[_MESSAGE_TYPE_MAX] = {
-        [MESSAGE_READY] = { "ready", SENDER_CHILD, 0 },
-        [MESSAGE_FAILED] = { "failed", SENDER_CHILD, 1024 },
-        [MESSAGE_SUICIDE] = { "suicide", SENDER_CHILD, 0 },
-        [MESSAGE_LEAVING] = { "leaving", SENDER_CHILD, 0 },
-        [MESSAGE_MUSTER_READY] = { "muster-ready", SENDER_MASTER, 0 },
-        [MESSAGE_DRAIN] = { "drain", SENDER_MASTER, 0 },
-        [MESSAGE_STOP] = { "stop", SENDER_MASTER, 0 },
-        [MESSAGE_LISTENER] = { "listener", SENDER_CHILD, 0, true },
-        [MESSAGE_REFUSED] = { "refused", SENDER_CHILD, sizeof(struct message_refused) },
+        [MESSAGE_READY] = { "ready", SENDER_CHILD, 0, 0 },
+        [MESSAGE_FAILED] = { "failed", SENDER_CHILD, 0, 1024 },
+        [MESSAGE_SUICIDE] = { "suicide", SENDER_CHILD, 0, 0 },
+        [MESSAGE_LEAVING] = { "leaving", SENDER_CHILD, 0, 0 },
+        [MESSAGE_MUSTER_READY] = { "muster-ready", SENDER_MASTER, 0, 0 },
+        [MESSAGE_DRAIN] = { "drain", SENDER_MASTER, 0, 0 },
+        [MESSAGE_STOP] = { "stop", SENDER_MASTER, 0, 0 },
+        [MESSAGE_LISTENER] = { "listener", SENDER_CHILD, 0, 0, .fds_max = 1 },
+        [MESSAGE_REFUSED] = { "refused", SENDER_CHILD, sizeof(struct message_refused),
+                              sizeof(struct message_refused) },
+        [MESSAGE_APP] = { "app", SENDER_MASTER | SENDER_CHILD, sizeof(struct message_envelope),
+                          sizeof(struct message_envelope) + MESSAGE_ACTION_MAX + 1 + MESSAGE_DATA_MAX + 1,
+                          .fds_max = 2, .bulk = true },
+        [MESSAGE_UNDELIVERED] = { "undelivered", SENDER_MASTER, sizeof(struct message_undelivered),
+                                  sizeof(struct message_undelivered) },
 };
+
+/* Whatever a type allows fits into a datagram. */
+_Static_assert(sizeof(struct message_header) + sizeof(struct message_envelope) + MESSAGE_ACTION_MAX + 1 +
+                               MESSAGE_DATA_MAX + 1 + 2 * MESSAGE_ALIGN <=
+                       MESSAGE_SIZE_MAX,
+               "a message of the application does not fit into a datagram");
+
+int message_check_size(enum message_type type, size_t size) {
+        return size >= types[type].size_min && size <= types[type].size_max ? 0 : -EMSGSIZE;
+}
 
 int message_encode(void *buffer, size_t room, enum message_type type, const void *payload, size_t size) {
         struct message_header header = {
@@ -37,38 +59,60 @@ int message_encode(void *buffer, size_t room, enum message_type type, const void
                 .type = (uint16_t) type,
                 .size = (uint32_t) size,
         };
+        size_t whole = message_frame_size(size), end = sizeof(header) + size;
 
-        if (size > types[type].size_max || sizeof(header) + size > room)
+        if (message_check_size(type, size) < 0 || whole > room)
                 return -EMSGSIZE;
         memcpy(buffer, &header, sizeof(header));
         if (size > 0)
                 memcpy((char *) buffer + sizeof(header), payload, size);
-        return (int) (sizeof(header) + size);
+        memset((char *) buffer + end, 0, whole - end);
+        return (int) whole;
 }
 
-int message_decode(const void *datagram, size_t size, enum message_sender sender, struct message *ret) {
+static bool is_zero(const char *bytes, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (bytes[i] != 0)
+                        return false;
+        return true;
+}
+
+int message_next(const void *datagram, size_t size, size_t *offset, enum message_sender sender,
+                 struct message *ret) {
+        const char *frame = (const char *) datagram + *offset;
+        size_t left = size - *offset, whole, end;
         struct message_header header;
 
-        if (size < sizeof(header))
+        if (left == 0)
+                return 0;
+        if (left < sizeof(header))
                 return -EBADMSG;
-        memcpy(&header, datagram, sizeof(header));
+        memcpy(&header, frame, sizeof(header));
         if (header.version != MESSAGE_VERSION || header.type >= _MESSAGE_TYPE_MAX)
                 return -EBADMSG;
-        if (header.size != size - sizeof(header) || header.size > types[header.type].size_max)
+        if (message_check_size((enum message_type) header.type, header.size) < 0 ||
+            !(types[header.type].senders & (unsigned int) sender))
                 return -EBADMSG;
-        if (!(types[header.type].senders & (unsigned int) sender))
+        whole = message_frame_size(header.size);
+        end = sizeof(header) + header.size;
+        if (whole > left || !is_zero(frame + end, whole - end))
                 return -EBADMSG;
 
         *ret = (struct message){
                 .type = (enum message_type) header.type,
-                .payload = (const char *) datagram + sizeof(header),
+                .payload = frame + sizeof(header),
                 .size = header.size,
         };
-        return 0;
+        *offset += whole;
+        return 1;
 }
 
-bool message_brings_fd(enum message_type type) {
-        return types[type].brings_fd;
+unsigned int message_fds_max(enum message_type type) {
+        return types[type].fds_max;
+}
+
+bool message_is_bulk(enum message_type type) {
+        return types[type].bulk;
 }
 
 const char *message_name(enum message_type type) {

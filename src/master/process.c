@@ -52,7 +52,7 @@ void process_reset_signals(void) {
 
 /* The master logs what goes wrong here: it gets the reason by the channel. */
 static void tell_failure(int channel_fd, const char *program, int error) {
-        char reason[512], buffer[sizeof(struct message_header) + sizeof(reason)];
+        char reason[512], buffer[sizeof(struct message_header) + sizeof(reason) + MESSAGE_ALIGN];
         int n;
 
         (void) snprintf(reason, sizeof(reason), "Cannot execute %s: %s", program, strerror(-error));

@@ -178,6 +178,7 @@ static int replace_program(const struct service *service, const struct handover 
         if (!argv)
                 return -ENOMEM;
         (void) log_flush(0); /* what the journal does not take now is lost */
+        channel_flush_all();
         r = handover_each_fd(handover, keep_open, NULL);
         r = r < 0 ? r : keep_open(fd, NULL);
         if (r >= 0) {

@@ -11,6 +11,8 @@
  * nothing; only when something of it was changed outside a dispatch (a request's handler started a timer:
  * `event_changed`) must it be prepared again, or the loop would sleep past the new timer.
  *
+ * The channel is in it too, so that a message costs one wait. What a turn sends leaves before the next wait.
+ *
  * How busy the worker is, is how long it is between two waits. The clock is read twice a turn, before the wait for
  * its timeout and after it for everybody who asks for the time, and the two give that span without a third look.
  */
@@ -18,6 +20,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "ipc/channel.h"
 #include "util/fd.h"
 #include "util/time.h"
 #include "worker/loop.h"
@@ -54,6 +57,8 @@ int loop_new(struct loop **ret, struct muster *muster, struct http_server *serve
         if (r < 0)
                 return r;
         r = watch(loop, http_server_fd(server), server);
+        if (r >= 0 && muster->channel)
+                r = channel_watch_from(muster->channel, loop->epoll_fd, muster->channel);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(loop);
@@ -138,6 +143,7 @@ int loop_turn(struct loop *loop) {
                         return r;
         }
 
+        channel_flush_all();
         now = now_monotonic();
         timeout = loop->prepared ? timeout_until(http_server_next(loop->server), now) : 0;
         note_waiting(loop, now);
@@ -150,6 +156,8 @@ int loop_turn(struct loop *loop) {
         for (int i = 0; i < n; i++)
                 if (events[i].data.ptr == loop)
                         readable = true;
+                else if (events[i].data.ptr == loop->muster->channel)
+                        channel_process(loop->muster->channel, events[i].events);
                 else if (events[i].data.ptr != loop->server)
                         http_server_accept(loop->server, events[i].data.ptr);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What children send, as the master reads it: a datagram is refused, or is a frame that encodes to the same bytes.
+ * What children send, as the master reads it: a datagram is refused, or is a row of frames that encode to the same
+ * bytes.
  */
 
 #include <stdint.h>
@@ -12,19 +13,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
+/* Walks the frames and writes each again. */
+static void walk(const uint8_t *bytes, size_t size, enum message_sender sender) {
+        static char buffer[MESSAGE_SIZE_MAX];
+        size_t offset = 0, before = 0;
+        struct message message;
+
+        while (message_next(bytes, size, &offset, sender, &message) > 0) {
+                int n = message_encode(buffer, sizeof(buffer), message.type, message.payload, message.size);
+
+                if (offset > size || n < 0 || (size_t) n != offset - before ||
+                    memcmp(buffer, bytes + before, (size_t) n) != 0)
+                        abort();
+                before = offset;
+        }
+        if (offset != before)
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         static const enum message_sender senders[] = { SENDER_MASTER, SENDER_WORKER, SENDER_AGENT };
-        char buffer[MESSAGE_SIZE_MAX];
 
-        for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
-                struct message message;
-                int n;
-
-                if (message_decode(bytes, size, senders[i], &message) < 0)
-                        continue;
-                n = message_encode(buffer, sizeof(buffer), message.type, message.payload, message.size);
-                if (n < 0 || (size_t) n != size || memcmp(buffer, bytes, size) != 0)
-                        abort();
-        }
+        if (size <= MESSAGE_SIZE_MAX)
+                for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++)
+                        walk(bytes, size, senders[i]);
         return 0;
 }
