@@ -33,7 +33,7 @@ static const char *const removed_variables[] = {
         "NOTIFY_SOCKET",        "WATCHDOG_USEC",   "WATCHDOG_PID",      "LISTEN_FDS",
         "LISTEN_PID",           "LISTEN_FDNAMES",  "MUSTER_CHANNEL_FD", "MUSTER_CONFIG_FD",
         "MUSTER_SCOREBOARD_FD", "MUSTER_SLOT",     "MUSTER_WORKER",     "MUSTER_GENERATION",
-        "MUSTER_MASTER",        "MUSTER_INSTANCE", "MUSTER_SANDBOXED",
+        "MUSTER_MASTER",        "MUSTER_INSTANCE", "MUSTER_SANDBOXED",  "MUSTER_DETACHED_FD",
 };
 
 static void remove_variables(void) {
@@ -103,6 +103,8 @@ static int set_variables(const struct heritage *heritage) {
         r = r < 0 ? r : set_number("MUSTER_CHANNEL_FD", next);
         r = r < 0 ? r : set_number("MUSTER_SCOREBOARD_FD", next + 1);
         r = r < 0 ? r : set_number("MUSTER_CONFIG_FD", next + 2);
+        if (heritage->detached_fd >= 0)
+                r = r < 0 ? r : set_number("MUSTER_DETACHED_FD", next + 3);
         r = r < 0 ? r : set_number("MUSTER_SLOT", (int64_t) heritage->slot);
         if (heritage->number >= 0)
                 r = r < 0 ? r : set_number("MUSTER_WORKER", heritage->number);
@@ -118,7 +120,7 @@ int heritage_bequeath(const struct heritage *heritage) {
         size_t n = heritage->n_listeners;
         int r;
 
-        sources = calloc(n + 3, sizeof(*sources));
+        sources = calloc(n + 4, sizeof(*sources));
         if (!sources)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
@@ -126,8 +128,9 @@ int heritage_bequeath(const struct heritage *heritage) {
         sources[n] = heritage->channel_fd;
         sources[n + 1] = heritage->scoreboard_fd;
         sources[n + 2] = heritage->config_fd;
+        sources[n + 3] = heritage->detached_fd;
 
-        r = place_descriptors(sources, n + 3);
+        r = place_descriptors(sources, n + (heritage->detached_fd >= 0 ? 4 : 3));
         return r < 0 ? r : set_variables(heritage);
 }
 
@@ -167,6 +170,8 @@ static int read_from_master(struct heritage *heritage) {
         r = get_fd("MUSTER_CHANNEL_FD", &heritage->channel_fd);
         r = r < 0 ? r : get_fd("MUSTER_SCOREBOARD_FD", &heritage->scoreboard_fd);
         r = r < 0 ? r : get_fd("MUSTER_CONFIG_FD", &heritage->config_fd);
+        if (getenv("MUSTER_DETACHED_FD"))
+                r = r < 0 ? r : get_fd("MUSTER_DETACHED_FD", &heritage->detached_fd);
         r = r < 0 ? r : get_number("MUSTER_SLOT", INT32_MAX, 0, &slot);
         r = r < 0 ? r : get_number("MUSTER_WORKER", INT32_MAX, -1, &number);
         r = r < 0 ? r : get_number("MUSTER_GENERATION", INT64_MAX, 0, &generation);
@@ -222,6 +227,7 @@ void heritage_deinit(struct heritage *heritage) {
         fd_close(heritage->channel_fd);
         fd_close(heritage->scoreboard_fd);
         fd_close(heritage->config_fd);
+        fd_close(heritage->detached_fd);
         for (size_t i = 0; i < heritage->n_listeners; i++) {
                 fd_close(heritage->listener_fds[i]);
                 free(heritage->listener_names[i]);

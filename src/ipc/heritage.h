@@ -11,8 +11,9 @@ struct heritage {
         int channel_fd;
         int scoreboard_fd;
         int config_fd;
-        size_t slot; /* of the scoreboard */
-        int number;  /* of the worker, -1 for the agent */
+        int detached_fd; /* by which detached children enter their cgroup, or -1 */
+        size_t slot;     /* of the scoreboard */
+        int number;      /* of the worker, -1 for the agent */
         uint64_t generation;
         pid_t master; /* 0 when there is none: started alone, for debugging */
         char *instance;
@@ -22,10 +23,10 @@ struct heritage {
 };
 
 #define HERITAGE_NULL                                                                                       \
-        { .channel_fd = -1, .scoreboard_fd = -1, .config_fd = -1, .number = -1 }
+        { .channel_fd = -1, .scoreboard_fd = -1, .config_fd = -1, .detached_fd = -1, .number = -1 }
 
 /* Descriptors from here on are not in the way of what heritage_bequeath() arranges. */
-#define HERITAGE_FLOOR(heritage) (3 + (int) (heritage)->n_listeners + 3)
+#define HERITAGE_FLOOR(heritage) (3 + (int) (heritage)->n_listeners + 4)
 
 /* In the new process between fork() and exec: puts the descriptors where the child will look for them,
  * writes the environment, and marks every other descriptor above standard error close-on-exec. Owns nothing.

@@ -43,11 +43,11 @@ static int child_main(void) {
         }
         (void) snprintf(path, sizeof(path), "%s",
                         getenv("MUSTER_CHANNEL_FD") || getenv("LISTEN_FDS") ? "kept" : "gone");
-        printf("%zu %s %s %ju %ju %ju %zu %d %ju %s %d %s %s\n", heritage.n_listeners,
+        printf("%zu %s %s %ju %ju %ju %ju %zu %d %ju %s %d %s %s\n", heritage.n_listeners,
                heritage.listener_names[0], heritage.listener_names[1],
                (uintmax_t) inode(heritage.listener_fds[0]), (uintmax_t) inode(heritage.channel_fd),
-               (uintmax_t) inode(heritage.config_fd), heritage.slot, heritage.number,
-               (uintmax_t) heritage.generation, heritage.instance, stray, path,
+               (uintmax_t) inode(heritage.config_fd), (uintmax_t) inode(heritage.detached_fd), heritage.slot,
+               heritage.number, (uintmax_t) heritage.generation, heritage.instance, stray, path,
                getenv("NOTIFY_SOCKET") ? "notify" : "quiet");
         heritage_deinit(&heritage);
         return 0;
@@ -82,6 +82,7 @@ static void test_what_is_bequeathed_is_read_after_exec_and_nothing_else(void **s
         heritage.channel_fd = pipes[1][0];
         heritage.scoreboard_fd = pipes[2][0];
         heritage.config_fd = pipes[0][1];
+        heritage.detached_fd = pipes[4][0];
         heritage.slot = 9;
         heritage.number = 4;
         heritage.generation = 12;
@@ -95,9 +96,10 @@ static void test_what_is_bequeathed_is_read_after_exec_and_nothing_else(void **s
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
         assert_true(read(pipes[4][0], line, sizeof(line) - 1) > 0);
-        (void) snprintf(expected, sizeof(expected), "2 http admin %ju %ju %ju 9 4 12 shop 0 gone quiet\n",
+        (void) snprintf(expected, sizeof(expected),
+                        "2 http admin %ju %ju %ju %ju 9 4 12 shop 0 gone quiet\n",
                         (uintmax_t) inode(pipes[3][0]), (uintmax_t) inode(pipes[1][0]),
-                        (uintmax_t) inode(pipes[0][1]));
+                        (uintmax_t) inode(pipes[0][1]), (uintmax_t) inode(pipes[4][0]));
         assert_string_equal(line, expected);
         for (size_t i = 0; i < ELEMENTSOF(pipes); i++) {
                 fd_close(pipes[i][0]);
@@ -110,6 +112,7 @@ static void test_without_a_master_there_is_nothing_and_that_is_no_error(void **s
 
         assert_int_equal(heritage_read(&heritage), 0);
         assert_int_equal(heritage.channel_fd, -1);
+        assert_int_equal(heritage.detached_fd, -1);
         assert_int_equal(heritage.n_listeners, 0);
         assert_null(heritage.instance);
         heritage_deinit(&heritage);

@@ -8,7 +8,8 @@
 /* What the kernel says of cgroups, taken apart; and how muster names its own. No I/O: see cgroup-path.c. */
 
 #define CGROUP_NAME_MAX 64U
-#define CGROUP_MASTER   "master" /* where the master itself is; the name for DelegateSubgroup=, too */
+#define CGROUP_MASTER   "master"   /* where the master itself is; the name for DelegateSubgroup=, too */
+#define CGROUP_DETACHED "detached" /* where children of the application are that outlive their parents */
 
 /* /proc/self/cgroup: the path of the own cgroup of version 2. The caller frees it. -ENOENT where there is none, -EBADMSG
  * for a path that leads out of what we see, or for no path at all. */

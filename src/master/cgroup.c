@@ -17,6 +17,10 @@
  * may hold no processes of its own. After an upgrade in place, or with DelegateSubgroup=master, it is there
  * already.
  *
+ * Children of the application that are detached outlive the process that has started them, but not the service. They have
+ * a cgroup for themselves, "detached", that nobody kills but systemd, or the master at its own end. A process that
+ * may start any gets its cgroup.procs, open for writing, with its heritage.
+ *
  * A process enters its cgroup by itself between fork() and exec. CLONE_INTO_CGROUP would save it that, but
  * RestrictNamespaces= takes clone3() away, as its flags can't be filtered. The first to move in a while waits some
  * milliseconds for the kernel; so it is not the master who does.
@@ -218,6 +222,7 @@ void cgroup_deinit(struct cgroup *cgroup) {
         if (cgroup->fd < 0)
                 return;
         cgroup_sweep(cgroup);
+        (void) unlinkat(cgroup->fd, CGROUP_DETACHED, AT_REMOVEDIR);
         LIST_FOREACH_SAFE(node, &cgroup->leaving)
                 free(container_of(node, struct leaving, node));
         fd_close(cgroup->fd);
@@ -257,6 +262,16 @@ int cgroup_limit_memory(const struct cgroup *cgroup, const char *name, uint64_t 
 
 int cgroup_open_procs(const struct cgroup *cgroup, const char *name) {
         return name[0] ? open_for_write(cgroup->fd, name, "cgroup.procs") : -1;
+}
+
+int cgroup_open_detached(const struct cgroup *cgroup) {
+        if (cgroup->fd < 0) {
+                errno = ENOENT;
+                return -1;
+        }
+        if (mkdirat(cgroup->fd, CGROUP_DETACHED, 0755) < 0 && errno != EEXIST)
+                return -1;
+        return open_for_write(cgroup->fd, CGROUP_DETACHED, "cgroup.procs");
 }
 
 void cgroup_enter(int procs_fd) {

@@ -47,6 +47,10 @@ int cgroup_limit_memory(const struct cgroup *cgroup, const char *name, uint64_t 
 /* Opens the file by which a process enters: see cgroup_enter(). -1 for "" or a failure, which is in errno. */
 int cgroup_open_procs(const struct cgroup *cgroup, const char *name);
 
+/* Makes the cgroup of detached children, where it is not there yet, and opens the same file. -1 where there is nothing
+ * delegated, or for a failure, which is in errno. */
+int cgroup_open_detached(const struct cgroup *cgroup);
+
 /* Puts the calling process into the cgroup; async-signal-safe, for between fork() and exec. */
 void cgroup_enter(int procs_fd);
 

@@ -74,6 +74,18 @@ int limits_prepare(struct service *service, const struct generation *generation,
         return fd;
 }
 
+/* Returns the descriptor by which detached children enter theirs, -1 when there are none or they have none. */
+int limits_open_detached(struct service *service, const struct generation *generation) {
+        int fd;
+
+        if (!generation->config->worker.children || service->cgroup.fd < 0)
+                return -1;
+        fd = cgroup_open_detached(&service->cgroup);
+        if (fd < 0)
+                say_failure(service, -errno, CGROUP_DETACHED);
+        return fd;
+}
+
 /* It has entered by itself, and could not tell if it failed. */
 void limits_on_ready(struct service *service, const struct process *process) {
         if (!cgroup_is_populated(&service->cgroup, process->cgroup))

@@ -80,6 +80,7 @@ int service_spawn(struct position *position, const struct generation *generation
                 .channel_fd = -1,
                 .scoreboard_fd = service->scoreboard.fd,
                 .config_fd = generation->config_fd,
+                .detached_fd = -1,
                 .number = position->number,
                 .generation = generation->number,
                 .instance = config->instance,
@@ -98,7 +99,7 @@ int service_spawn(struct position *position, const struct generation *generation
                 .kill_timeout = config->worker.kill_timeout,
                 .events = service_events,
         };
-        _cleanup_fd_ int procs_fd = -1;
+        _cleanup_fd_ int procs_fd = -1, detached_fd = -1;
         char cgroup[CGROUP_NAME_MAX];
         struct process *process;
         int r;
@@ -109,6 +110,7 @@ int service_spawn(struct position *position, const struct generation *generation
         options.events.userdata = service;
         procs_fd = limits_prepare(service, generation, position->number, cgroup);
         options.cgroup_procs_fd = procs_fd;
+        heritage.detached_fd = detached_fd = limits_open_detached(service, generation);
         options.cgroup = cgroup;
         r = process_spawn(&process, &options);
         if (r < 0) {

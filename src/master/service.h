@@ -164,6 +164,7 @@ void service_proceed_stop(struct service *service);
 /* limits.c: the cgroups of the processes, and what they may use. */
 void limits_open(struct service *service);
 int limits_prepare(struct service *service, const struct generation *generation, int number, char *ret_name);
+int limits_open_detached(struct service *service, const struct generation *generation);
 void limits_on_ready(struct service *service, const struct process *process);
 void limits_look(struct service *service); /* now and then */
 void limits_on_gone(struct service *service, struct process *process);

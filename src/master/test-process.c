@@ -141,6 +141,7 @@ static void spawn(const char *program, const char *conduct, usec_t timeout) {
         const struct heritage heritage = {
                 .scoreboard_fd = fixture.null_fd,
                 .config_fd = fixture.null_fd,
+                .detached_fd = -1,
                 .instance = (char *) "test",
         };
         const struct process_options options = {

@@ -64,7 +64,7 @@ def test_what_a_worker_of_the_old_generation_has_started_ends_with_it(delegated,
     muster.wait_gone(orphan)
     [(_, new)] = muster.workers()
     assert cgroup_of(new).startswith("worker-0-2-")
-    wait_for(lambda: len(delegated.names()) == 3, f"master, agent and worker alone: {delegated.names()}")
+    wait_for(lambda: len(delegated.names()) == 4, f"master, agent, worker, detached: {delegated.names()}")
 
 
 def test_a_second_service_may_be_started_in_what_a_killed_one_has_left(delegated, start):
