@@ -21,6 +21,7 @@
 #include "app/child.h"
 #include "app/heartbeat.h"
 #include "app/sandbox.h"
+#include "app/spawn.h"
 #include "app/store.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -29,6 +30,9 @@
 /* What the orderly end may take beyond drain_timeout: the server cuts the last connections a second after it, then the
  * application's stop function is called. */
 #define DEADLINE_EXTRA (2 * USEC_PER_SEC)
+
+/* At the end, for children of the application to end in order. */
+#define CHILDREN_PATIENCE USEC_PER_SEC
 
 /* The application's functions for this role; each may be NULL. */
 struct hooks {
@@ -268,6 +272,7 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
                 return log_error(r, "Failed to set up the process: %m");
         if (child->scoreboard.memory)
                 child->muster->scoreboard = &child->scoreboard;
+        child->muster->detached_fd = TAKE_FD(child->heritage.detached_fd);
         child->muster->quarantine = scoreboard_quarantine(&child->scoreboard);
         r = set_up_guard(child, role);
         if (r < 0)
@@ -456,5 +461,6 @@ int child_finish(struct child *child) {
                 run_hook(child, "stop", child->hooks.stop);
         if (child->started && !worker_faulted(child))
                 run_hook(child, "store", empty_store);
+        children_end(child->muster, CHILDREN_PATIENCE);
         return worker_faulted(child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

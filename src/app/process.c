@@ -14,7 +14,9 @@
 
 #include "app/counter.h"
 #include "app/process.h"
+#include "app/spawn.h"
 #include "app/store.h"
+#include "util/fd.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/time.h"
@@ -35,8 +37,10 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
                 .number = number,
                 .config = config,
                 .slot = slot ? slot : &private_slot,
+                .detached_fd = -1,
         };
         list_init(&muster->timers);
+        list_init(&muster->children);
         list_init(&muster->watches);
         muster->instance = strdup(instance);
         if (!muster->instance)
@@ -52,6 +56,8 @@ struct muster *muster_process_free(struct muster *muster) {
         if (!muster)
                 return NULL;
         muster_timers_free(muster);
+        children_end(muster, 0);
+        fd_close(muster->detached_fd);
         muster_watches_free(muster);
         sd_event_unref(muster->event);
         store_free(muster->store);

@@ -32,6 +32,8 @@ struct muster {
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */
         struct list timers;
+        struct list children; /* of the application */
+        int detached_fd;      /* by which a detached one enters its cgroup, -1: none; owned */
         struct list watches;
         void *data;
         struct counters *counters; /* NULL: none is used */
