@@ -20,6 +20,7 @@
 #include "app/child-config.h"
 #include "app/child.h"
 #include "app/heartbeat.h"
+#include "app/messenger.h"
 #include "app/sandbox.h"
 #include "app/spawn.h"
 #include "app/store.h"
@@ -202,7 +203,10 @@ static void tell_ready(struct child *child) {
                 return;
         child->ready_told = true;
         log_debug("Muster is ready");
+        if (child->channel)
+                channel_hold(child->channel, false);
         run_hook(child, "ready", child->hooks.ready);
+        messenger_ready(child->muster);
 }
 
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
@@ -211,6 +215,12 @@ static void on_message(struct channel *channel, const struct message *message, v
         switch (message->type) {
         case MESSAGE_MUSTER_READY:
                 tell_ready(child);
+                break;
+        case MESSAGE_APP:
+                messenger_receive(child->muster, channel, message);
+                break;
+        case MESSAGE_UNDELIVERED:
+                messenger_undelivered(child->muster, message);
                 break;
         case MESSAGE_DRAIN:
         case MESSAGE_STOP:
@@ -240,6 +250,7 @@ static int set_up_channel(struct child *child) {
         if (r < 0)
                 return log_error(r, "Failed to watch the channel: %m");
         child->muster->channel = child->channel;
+        channel_hold(child->channel, true); /* messages wait until everything has started */
         if (getppid() != child->heritage.master)
                 return log_error(-ESRCH, "The master is gone already");
         return 0;

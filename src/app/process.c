@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "app/counter.h"
+#include "app/messenger.h"
 #include "app/process.h"
 #include "app/spawn.h"
 #include "app/store.h"
@@ -55,6 +56,7 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
 struct muster *muster_process_free(struct muster *muster) {
         if (!muster)
                 return NULL;
+        messenger_free(muster);
         muster_timers_free(muster);
         children_end(muster, 0);
         fd_close(muster->detached_fd);

@@ -15,6 +15,7 @@
 
 struct channel;
 struct counters;
+struct messenger;
 struct store;
 
 /* The process an application runs in, as the application's calls see it. The worker or the agent makes one.
@@ -28,6 +29,7 @@ struct muster {
         const struct scoreboard *scoreboard;          /* not owned; NULL without a master */
         struct slot *slot;                            /* not owned; never NULL */
         const struct quarantine_page *quarantine;     /* not owned; NULL without a master */
+        struct messenger *messenger;                  /* NULL until it is needed */
         struct channel *channel;                      /* not owned; NULL without a master */
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */

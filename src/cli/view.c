@@ -125,6 +125,20 @@ static void print_restarts(const struct value *status, FILE *file) {
         (void) fputc('\n', file);
 }
 
+/* Between the processes, where there are any. */
+static void print_messages(const struct value *status, FILE *file) {
+        uint64_t dropped = value_number(status, "MessagesDropped");
+
+        if (value_number(status, "Messages") == 0)
+                return;
+        label(file, "Messages");
+        (void) fprintf(file, "%" PRIu64 " sent, %" PRIu64 " relayed", value_number(status, "Messages"),
+                       value_number(status, "MessagesRelayed"));
+        if (dropped > 0)
+                (void) fprintf(file, ", %" PRIu64 " dropped", dropped);
+        (void) fputc('\n', file);
+}
+
 /* In all, where there was a master before this one. */
 static void print_totals(const struct value *status, usec_t now, FILE *file) {
         const struct value *totals = value_get(status, "Totals");
@@ -233,6 +247,7 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_reload(status, now, file);
         print_upgrade(status, file);
         print_restarts(status, file);
+        print_messages(status, file);
         print_totals(status, now, file);
         print_quarantine(status, file);
         print_agent(status, file);

@@ -113,21 +113,23 @@ static bool can_send(const struct channel *channel) {
         return channel->fd >= 0 && !channel->blocked && !channel->broken;
 }
 
-static void flush_outboxes(struct channel *channel, bool keep_last) {
+/* Sends what waits; nothing of the other overtakes what is urgent. The last datagram of the outbox that is being filled, if
+ * any is, stays. */
+static void flush_outboxes(struct channel *channel, const struct outbox *filling) {
         int r;
 
         if (!can_send(channel))
                 return;
-        r = flush_outbox(channel, &channel->urgent, keep_last);
-        if (r >= 0 && !channel->held)
-                r = flush_outbox(channel, &channel->bulk, keep_last);
+        r = flush_outbox(channel, &channel->urgent, filling == &channel->urgent);
+        if (r >= 0 && !channel->held && filling != &channel->urgent)
+                r = flush_outbox(channel, &channel->bulk, filling == &channel->bulk);
         if (r < 0)
                 (void) not_sent(channel, r);
 }
 
 void channel_flush(struct channel *channel) {
         list_remove(&channel->unsent);
-        flush_outboxes(channel, false);
+        flush_outboxes(channel, NULL);
 }
 
 void channel_flush_all(void) {
@@ -158,34 +160,45 @@ static int flush_later(struct channel *channel) {
         return sd_event_add_defer(channel->event, &channel->later, dispatch_later, channel);
 }
 
-/* A frame was put into one of the outboxes. */
+/* A frame was put into one of the outboxes. It is the last one there, and is not sent here: its payload may not be written
+ * yet. */
 static void want_flush(struct channel *channel, const struct outbox *outbox) {
         if (channel->held && outbox == &channel->bulk)
                 return;
         if (outbox->first->next)
-                flush_outboxes(channel, true);
+                flush_outboxes(channel, outbox);
         if (!list_empty(&channel->unsent) || channel->blocked)
                 return;
         list_append(&unsent, &channel->unsent);
-        if (dispatching == 0 && flush_later(channel) < 0)
-                channel_flush(channel);
+        if (dispatching == 0)
+                (void) flush_later(channel); /* for want of memory it waits for the next dispatch */
 }
 
 static struct outbox *outbox_for(struct channel *channel, enum message_type type) {
         return message_is_bulk(type) ? &channel->bulk : &channel->urgent;
 }
 
-int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size) {
+int channel_reserve(struct channel *channel, enum message_type type, size_t size, void **ret) {
         struct outbox *outbox = outbox_for(channel, type);
         int r;
 
         if (channel->fd < 0 || channel->broken)
                 return -EPIPE;
-        r = outbox_append(outbox, type, payload, size);
+        r = outbox_reserve(outbox, type, size, ret);
         if (r < 0)
                 return r;
         want_flush(channel, outbox);
         return 0;
+}
+
+int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size) {
+        void *place;
+        int r;
+
+        r = channel_reserve(channel, type, size, &place);
+        if (r >= 0 && size > 0)
+                memcpy(place, payload, size);
+        return r;
 }
 
 /* Sends a frame without a copy of it, or of its descriptors. */
@@ -220,7 +233,7 @@ int channel_send_fds(struct channel *channel, enum message_type type, const void
         if (n_fds > message_fds_max(type))
                 return -EINVAL;
         if (!(channel->held && outbox == &channel->bulk))
-                flush_outboxes(channel, false);
+                flush_outboxes(channel, NULL);
         if (outbox_empty(outbox) && can_send(channel) && !(channel->held && outbox == &channel->bulk)) {
                 r = send_at_once(channel, type, payload, size, fds, n_fds);
                 if (r >= 0 || r == -EMSGSIZE || r == -EBADF)
@@ -240,6 +253,14 @@ int channel_send_fds(struct channel *channel, enum message_type type, const void
 int channel_send_fd(struct channel *channel, enum message_type type, const void *payload, size_t size,
                     int fd) {
         return channel_send_fds(channel, type, payload, size, &fd, 1);
+}
+
+bool channel_retry(struct channel *channel) {
+        if (channel->fd < 0 || channel->broken)
+                return true;
+        channel->blocked = false;
+        channel_flush(channel);
+        return outbox_empty(&channel->urgent) && (channel->held || outbox_empty(&channel->bulk));
 }
 
 void channel_hold(struct channel *channel, bool hold) {

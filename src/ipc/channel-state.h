@@ -31,6 +31,7 @@ struct channel {
         unsigned int n_received_fds;
         unsigned int eager; /* how many more datagrams are likely to be there when one is */
         unsigned int turns;
+        bool rejected; /* the frame that is being delivered is not what it may be */
         bool dispatching;
         bool freed; /* by a callback; the dispatcher does it when it is back */
 };

@@ -82,6 +82,14 @@ int channel_update_events(struct channel *channel) {
         return epoll_ctl(channel->epoll_fd, EPOLL_CTL_MOD, channel->fd, &event) < 0 ? -errno : 0;
 }
 
+void channel_pause(struct channel *channel, bool pause) {
+        if (!channel->source)
+                return;
+        if (!pause)
+                (void) channel_update_events(channel);
+        (void) sd_event_source_set_enabled(channel->source, pause ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
 static int dispatch(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         channel_process(userdata, events);
         return 0;
@@ -213,6 +221,8 @@ static int deliver(struct channel *channel, size_t size) {
                     (offset != size || channel->n_received_fds > message_fds_max(message.type)))
                         return -EBADMSG;
                 channel->on_message(channel, &message, channel->userdata);
+                if (channel->rejected)
+                        return -EBADMSG;
         }
         return 0;
 }
@@ -263,6 +273,10 @@ void channel_process(struct channel *channel, uint32_t events) {
                 channel->freed = false;
                 channel_free(channel);
         }
+}
+
+void channel_reject(struct channel *channel) {
+        channel->rejected = true;
 }
 
 int channel_take_fd(struct channel *channel) {

@@ -43,6 +43,9 @@ void channel_process(struct channel *channel, uint32_t events);
  * not have, -ENOBUFS when too much waits, -EPIPE when the other end is gone, -ENOMEM. */
 int channel_send(struct channel *channel, enum message_type type, const void *payload, size_t size);
 
+/* The same for a frame whose payload the caller writes to *ret, before anything else is done with the channel. */
+int channel_reserve(struct channel *channel, enum message_type type, size_t size, void **ret);
+
 /* The same with descriptors, which stay the caller's. */
 int channel_send_fd(struct channel *channel, enum message_type type, const void *payload, size_t size,
                     int fd);
@@ -52,6 +55,11 @@ int channel_send_fds(struct channel *channel, enum message_type type, const void
 /* Sends what waits, now, as far as the other end takes it. */
 void channel_flush(struct channel *channel);
 void channel_flush_all(void);
+
+/* Reads nothing until it is told to go on; what comes meanwhile stays with the kernel. Then channel_retry() sends what waits,
+ * as far as the other end takes it, and returns whether nothing is left that was not held back. */
+void channel_pause(struct channel *channel, bool pause);
+bool channel_retry(struct channel *channel);
 
 /* Holds back frames of the types that wait (message_is_bulk()) until it is let go. */
 void channel_hold(struct channel *channel, bool hold);
@@ -71,6 +79,9 @@ int channel_send_raw(int fd, enum message_type type);
 int channel_send_raw_payload(int fd, enum message_type type, const void *payload, size_t size);
 
 /* ---- Receiving ---- */
+
+/* While a frame is being delivered: it is not what it may be. The channel is closed with -EBADMSG. */
+void channel_reject(struct channel *channel);
 
 /* While a frame is being delivered: the next descriptor that came with it, owned by the caller from then on, or -1. What
  * nobody takes is closed. */

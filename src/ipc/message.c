@@ -53,7 +53,7 @@ int message_check_size(enum message_type type, size_t size) {
         return size >= types[type].size_min && size <= types[type].size_max ? 0 : -EMSGSIZE;
 }
 
-int message_encode(void *buffer, size_t room, enum message_type type, const void *payload, size_t size) {
+int message_begin(void *buffer, size_t room, enum message_type type, size_t size, void **ret) {
         struct message_header header = {
                 .version = MESSAGE_VERSION,
                 .type = (uint16_t) type,
@@ -64,10 +64,19 @@ int message_encode(void *buffer, size_t room, enum message_type type, const void
         if (message_check_size(type, size) < 0 || whole > room)
                 return -EMSGSIZE;
         memcpy(buffer, &header, sizeof(header));
-        if (size > 0)
-                memcpy((char *) buffer + sizeof(header), payload, size);
         memset((char *) buffer + end, 0, whole - end);
+        *ret = (char *) buffer + sizeof(header);
         return (int) whole;
+}
+
+int message_encode(void *buffer, size_t room, enum message_type type, const void *payload, size_t size) {
+        void *place;
+        int r;
+
+        r = message_begin(buffer, room, type, size, &place);
+        if (r > 0 && size > 0)
+                memcpy(place, payload, size);
+        return r;
 }
 
 static bool is_zero(const char *bytes, size_t n) {

@@ -86,6 +86,9 @@ static inline size_t message_frame_size(size_t payload_size) {
         return (sizeof(struct message_header) + payload_size + MESSAGE_ALIGN - 1) & ~(MESSAGE_ALIGN - 1);
 }
 
+/* Writes all of a frame but its payload, for which `ret` is the place. Returns as message_encode(). */
+int message_begin(void *buffer, size_t room, enum message_type type, size_t size, void **ret);
+
 /* Writes a frame into a buffer. Returns its whole size, -EMSGSIZE where the payload is not of a size its type may
  * have or the buffer too small. Async-signal-safe. */
 int message_encode(void *buffer, size_t room, enum message_type type, const void *payload, size_t size);

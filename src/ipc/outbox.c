@@ -93,7 +93,7 @@ static struct packet *packet_for(struct outbox *outbox, size_t whole) {
         return last;
 }
 
-int outbox_append(struct outbox *outbox, enum message_type type, const void *payload, size_t size) {
+int outbox_reserve(struct outbox *outbox, enum message_type type, size_t size, void **ret) {
         size_t whole = message_frame_size(size);
         struct packet *packet;
         int r;
@@ -106,12 +106,20 @@ int outbox_append(struct outbox *outbox, enum message_type type, const void *pay
         packet = packet_for(outbox, whole);
         if (!packet)
                 return -ENOMEM;
-        r = message_encode(packet->bytes + packet->size, packet->room - packet->size, type, payload, size);
-        if (r < 0)
-                return r;
+        (void) message_begin(packet->bytes + packet->size, packet->room - packet->size, type, size, ret);
         packet->size += whole;
         outbox->bytes += whole;
         return 0;
+}
+
+int outbox_append(struct outbox *outbox, enum message_type type, const void *payload, size_t size) {
+        void *place;
+        int r;
+
+        r = outbox_reserve(outbox, type, size, &place);
+        if (r >= 0 && size > 0)
+                memcpy(place, payload, size);
+        return r;
 }
 
 static int duplicate(struct packet *packet, const int *fds, unsigned int n_fds) {

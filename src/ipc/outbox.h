@@ -30,6 +30,9 @@ struct outbox {
 #define OUTBOX_NULL                                                                                         \
         {}
 
+/* Makes a frame behind the others, whose payload the caller writes at once. Returns as outbox_append(). */
+int outbox_reserve(struct outbox *outbox, enum message_type type, size_t size, void **ret);
+
 /* Puts a frame behind the others. Returns 0, -ENOBUFS where it would be more than bytes_max, -EMSGSIZE for a size
  * that its type may not have, -ENOMEM. */
 int outbox_append(struct outbox *outbox, enum message_type type, const void *payload, size_t size);

@@ -180,6 +180,21 @@ static void test_what_is_held_back_waits_until_it_is_let_go(void **state) {
         assert_string_equal(text, ".ab");
 }
 
+static void test_what_is_let_go_overtakes_nothing_urgent(void **state) {
+        struct channel_fixture *fixture = *state;
+        char text[16] = "";
+
+        channel_hold(fixture->channel, true);
+        for (int i = 0; i < 4; i++)
+                assert_int_equal(send_app(fixture->channel, (char) ('a' + i), 50000), 0);
+        assert_int_equal(channel_send(fixture->channel, MESSAGE_MUSTER_READY, NULL, 0), 0);
+        channel_hold(fixture->channel, false);
+        channel_fixture_run(fixture);
+        while (next_datagram(fixture->peer, text) > 0)
+                ;
+        assert_string_equal(text, ".abcd");
+}
+
 static void test_a_peer_that_is_gone_is_told_to_the_sender(void **state) {
         struct channel_fixture *fixture = *state;
 
@@ -330,6 +345,7 @@ int main(void) {
                 TEST(test_frames_wait_for_a_slow_peer_in_order_and_within_bounds),
                 TEST(test_what_matters_finds_room_behind_a_flood),
                 TEST(test_what_is_held_back_waits_until_it_is_let_go),
+                TEST(test_what_is_let_go_overtakes_nothing_urgent),
                 TEST(test_a_peer_that_is_gone_is_told_to_the_sender),
                 TEST(test_what_is_left_unsent_can_be_told),
                 TEST(test_last_frames_are_sent_when_the_channel_is_freed),

@@ -78,6 +78,18 @@ static uint64_t get_rate(const struct service *service) {
         return service->rate;
 }
 
+static uint64_t get_messages(const struct service *service) {
+        return service->route.messages;
+}
+
+static uint64_t get_relayed(const struct service *service) {
+        return service->route.relayed;
+}
+
+static uint64_t get_dropped(const struct service *service) {
+        return service->route.dropped;
+}
+
 static const struct {
         const char *property;
         uint64_t (*get)(const struct service *service);
@@ -91,6 +103,9 @@ static const struct {
         { "Restarts", get_restarts },
         { "Requests", status_requests },
         { "RequestsPerSecond", get_rate },
+        { "Messages", get_messages },
+        { "MessagesRelayed", get_relayed },
+        { "MessagesDropped", get_dropped },
         { "QuarantineRefused", service_quarantine_refused },
 };
 
@@ -135,11 +150,13 @@ static int append_process(sd_bus_message *reply, const struct service *service,
                           const struct process *process, const struct slot *slot,
                           const struct usage *usage) {
         return sd_bus_message_append(
-                reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t", (uint64_t) process->pid, "State",
-                "s", control_state_name(service, process), "Generation", "t", process->generation,
-                "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec", "t", usage->busy,
-                "BusyPercent", "d", (double) usage->business / 10, "Rss", "t", usage->rss, "Faults", "t",
-                (uint64_t) slot->crash.count, "Route", "s", slot->route);
+                reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t",
+                (uint64_t) process->pid, "State", "s", control_state_name(service, process), "Generation",
+                "t", process->generation, "UptimeUsec", "t", now_monotonic() - process->started, "BusyUsec",
+                "t", usage->busy, "BusyPercent", "d", (double) usage->business / 10, "Rss", "t", usage->rss,
+                "Faults", "t", (uint64_t) slot->crash.count, "Route", "s", slot->route, "MessagesSent", "t",
+                process->messages.sent, "MessagesReceived", "t", process->messages.received,
+                "MessagesDropped", "t", process->messages.dropped);
 }
 
 static int append_worker(sd_bus_message *reply, const struct service *service,

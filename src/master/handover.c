@@ -58,6 +58,9 @@ static const struct record_field service_fields[] = {
         RECORD_FIELD("cgroup_failed", struct service, cgroup_failed),
         RECORD_FIELD("unlimited", struct service, unlimited),
         RECORD_FIELD("upgrades", struct service, upgrade.n),
+        RECORD_FIELD("messages", struct service, route.messages),
+        RECORD_FIELD("messages_relayed", struct service, route.relayed),
+        RECORD_FIELD("messages_dropped", struct service, route.dropped),
 };
 
 static const struct record_field generation_fields[] = {
@@ -128,7 +131,12 @@ static const struct record_field process_fields[] = {
         RECORD_FIELD("overdue", struct process_snapshot, process.overdue),
         RECORD_FIELD("killed", struct process_snapshot, process.killed),
         RECORD_FIELD("misbehaved", struct process_snapshot, process.misbehaved),
+        RECORD_FIELD("faulted", struct process_snapshot, process.faulted),
+        RECORD_FIELD("told_ready", struct process_snapshot, process.told_ready),
         RECORD_FIELD("retiring", struct process_snapshot, process.retiring),
+        RECORD_FIELD("messages_sent", struct process_snapshot, process.messages.sent),
+        RECORD_FIELD("messages_received", struct process_snapshot, process.messages.received),
+        RECORD_FIELD("messages_dropped", struct process_snapshot, process.messages.dropped),
         RECORD_FIELD("failure", struct process_snapshot, process.failure),
         RECORD_CHARS("cgroup", struct process_snapshot, process.cgroup),
         RECORD_FIELD("oom_kills", struct process_snapshot, process.memory.oom_kills),

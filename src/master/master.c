@@ -189,6 +189,7 @@ static void service_deinit(struct service *service) {
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->status_timer);
         sd_event_source_disable_unref(service->quarantine_timer);
+        sd_event_source_disable_unref(service->route.tell);
         sd_event_source_disable_unref(service->watch_timer);
         for (size_t i = 0; i < ELEMENTSOF(service->stop_signals); i++)
                 sd_event_source_disable_unref(service->stop_signals[i]);

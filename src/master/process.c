@@ -164,7 +164,11 @@ static void on_message(struct channel *channel, const struct message *message, v
                 free(process->failure);
                 process->failure = text_fold(strndup(message->payload, message->size));
                 break;
+        case MESSAGE_APP:
+                process->events.message(process, message, process->events.userdata);
+                break;
         case MESSAGE_SUICIDE:
+                process->faulted = true;
                 process->crash_delay = CRASH_RECORD_DELAY;
                 (void) start_timer(process, &process->crash_timer, process->crash_delay,
                                    dispatch_crash_timer);
@@ -185,11 +189,18 @@ static void on_message(struct channel *channel, const struct message *message, v
         }
 }
 
+static void on_unsent(struct channel *channel, const struct message *message, void *userdata) {
+        struct process *process = userdata;
+
+        process->events.unsent(process, message, process->events.userdata);
+}
+
 /* Usually it has ended, and this is the first we hear of it. One that lives on without its channel is no use: it is asked
  * to leave by the way that is left. */
 static void on_closed(struct channel *channel, int error, void *userdata) {
         struct process *process = userdata;
 
+        channel_each_unsent(channel, on_unsent, process);
         process->misbehaved = error == -EBADMSG;
         process_kill(process, process->misbehaved ? SIGKILL : SIGTERM);
         process_lost(process);
@@ -205,9 +216,14 @@ static int dispatch_exit(sd_event_source *source, const siginfo_t *status, void 
 }
 
 static int open_channel(struct process *process, int fd) {
-        return channel_new(&process->channel, process->event, fd,
-                           process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
-                           on_closed, process);
+        int r;
+
+        r = channel_new(&process->channel, process->event, fd,
+                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message, on_closed,
+                        process);
+        if (r >= 0)
+                channel_hold(process->channel, !process->told_ready);
+        return r;
 }
 
 /* Without a watch there is no way to know its end: better to have no process. */
@@ -350,6 +366,7 @@ struct process *process_free(struct process *process) {
                 return NULL;
         list_remove(&process->node);
         channel_free(process->channel);
+        route_forget(process);
         sd_event_source_disable_unref(process->refused.listener);
         sd_event_source_disable_unref(process->exit_source);
         sd_event_source_disable_unref(process->timer);
@@ -360,7 +377,16 @@ struct process *process_free(struct process *process) {
 }
 
 int process_send(struct process *process, enum message_type type) {
-        return process->channel ? channel_send(process->channel, type, NULL, 0) : -EPIPE;
+        int r;
+
+        if (!process->channel)
+                return -EPIPE;
+        r = channel_send(process->channel, type, NULL, 0);
+        if (r >= 0 && type == MESSAGE_MUSTER_READY) {
+                process->told_ready = true;
+                channel_hold(process->channel, false);
+        }
+        return r;
 }
 
 void process_leave(struct process *process, enum message_type type) {

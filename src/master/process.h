@@ -11,6 +11,7 @@
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
 #include "master/cgroup.h"
+#include "master/route.h"
 #include "master/usage.h"
 #include "master/watch.h"
 #include "util/list.h"
@@ -43,6 +44,9 @@ struct process_events {
         /* Its sandbox has refused a system call, for the first time. `route` NULL: it stands in the slot. */
         void (*refused)(struct process *process, const struct seccomp_call *call, const char *route,
                         void *userdata);
+        /* A message of the application has come from it; one for it that waited was not sent, as its channel has ended. */
+        void (*message)(struct process *process, const struct message *message, void *userdata);
+        void (*unsent)(struct process *process, const struct message *message, void *userdata);
         void *userdata;
 };
 
@@ -70,6 +74,8 @@ struct process {
         bool overdue;      /* was not ready in time */
         bool killed;       /* by us, which was said when it was done */
         bool misbehaved;   /* sent what it may not */
+        bool faulted;      /* said so */
+        bool told_ready;   /* muster-ready: until then messages wait */
         bool retiring;     /* a successor is to take its position, see replace.c */
         char *failure;     /* why it could not start, in its own words */
 
@@ -94,6 +100,7 @@ struct process {
         sd_event_source *crash_timer;
         usec_t crash_delay;
         struct process_refused refused;
+        struct process_messages messages;
 };
 
 struct process_options {

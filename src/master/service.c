@@ -281,6 +281,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         cgroup_release(&service->cgroup, process->cgroup, slot.crash.core_pid);
         slot_release(service, process->slot);
         control_process_gone(service, process);
+        route_gone(service, process);
         process_free(process);
         reap_strangers(service);
         replace_proceed(service);
@@ -298,12 +299,22 @@ static void on_refused(struct process *process, const struct seccomp_call *call,
         report_refused(process, &slot, call, route);
 }
 
+static void on_message(struct process *process, const struct message *message, void *userdata) {
+        route_message(userdata, process, message);
+}
+
+static void on_unsent(struct process *process, const struct message *message, void *userdata) {
+        route_unsent(userdata, process, message);
+}
+
 const struct process_events service_events = {
         .ready = on_ready,
         .lost = on_lost,
         .gone = on_gone,
         .crashed = on_crashed,
         .refused = on_refused,
+        .message = on_message,
+        .unsent = on_unsent,
 };
 
 /* ---- Giving up ---- */

@@ -10,6 +10,7 @@
 #include "master/pool.h"
 #include "master/process.h"
 #include "master/quarantine.h"
+#include "master/route.h"
 #include "master/scale.h"
 #include "master/sockets.h"
 #include "master/state.h"
@@ -70,6 +71,7 @@ struct service {
         struct list processes;
         struct pool_budget budget[2]; /* by process_role */
         struct quarantine quarantine;
+        struct route route;
 
         bool worker_was_ready; /* any, ever */
         usec_t started;

@@ -9,7 +9,9 @@
  * that speaks differently, or does not know a setting, says so or fails there, and the old master goes on as if
  * nothing had been asked. The loop waits for the answer as for any other event, and not for long. exec itself may
  * still fail, and then returns; and it only comes when no signal that was taken from the kernel is left to be handled.
- * What comes later is kept by the kernel for whoever runs: messages, ends of children, signals.
+ * What comes later is kept by the kernel for whoever runs: messages, ends of children, signals. Messages that are on their way
+ * to a process leave first: nothing more is read, and for a second exec waits until those who should get them have
+ * taken them.
  *
  * The new master (takeover.c) goes on serving with the old processes and rolls them as a reload does, with
  * the configuration there is: what an operator may be editing meanwhile was not asked for. If that fails, the old
@@ -30,6 +32,9 @@
 #include "util/log-id.h"
 #include "util/text.h"
 
+#define SETTLE_MAX    USEC_PER_SEC
+#define SETTLE_PERIOD (5 * USEC_PER_MSEC)
+
 void upgrade_deinit(struct upgrade *upgrade) {
         trial_end(&upgrade->trial);
         sd_event_source_disable_unref(upgrade->exec_source);
@@ -49,6 +54,7 @@ static void end(struct service *service, const char *failure) {
         struct upgrade *upgrade = &service->upgrade;
 
         upgrade->exec_source = sd_event_source_disable_unref(upgrade->exec_source);
+        route_resume(service);
         upgrade->state = UPGRADE_NONE;
         free(upgrade->failure);
         upgrade->failure = failure ? text_make_utf8(text_fold(strdup(failure))) : NULL;
@@ -85,6 +91,7 @@ static bool gives_way(struct service *service) {
                 return false;
         service->reload_again = false;
         service->upgrade.exec_source = sd_event_source_disable_unref(service->upgrade.exec_source);
+        route_resume(service);
         service->upgrade.state = UPGRADE_WAITING;
         reload_begin(service);
         return true;
@@ -178,7 +185,6 @@ static int replace_program(const struct service *service, const struct handover 
         if (!argv)
                 return -ENOMEM;
         (void) log_flush(0); /* what the journal does not take now is lost */
-        channel_flush_all();
         r = handover_each_fd(handover, keep_open, NULL);
         r = r < 0 ? r : keep_open(fd, NULL);
         if (r >= 0) {
@@ -208,12 +214,26 @@ static int try_exec(const struct service *service, char **ret_reason) {
         return handover_refuse(ret_reason, "Cannot execute %s: %s", service->master_program, strerror(-r));
 }
 
-static int dispatch_exec(sd_event_source *source, void *userdata) {
+/* Whether exec has to wait for messages; then it is tried again soon. */
+static bool wait_for_messages(struct service *service, sd_event_source *source) {
+        usec_t now = now_monotonic();
+
+        if (route_settle(service))
+                return false;
+        if (now >= service->upgrade.exec_until || service_is_stopping(service)) {
+                route_abandon(service);
+                return false;
+        }
+        return sd_event_source_set_time(source, now + SETTLE_PERIOD) >= 0 &&
+               sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0;
+}
+
+static int dispatch_exec(sd_event_source *source, uint64_t when, void *userdata) {
         struct service *service = userdata;
         _cleanup_free_ char *reason = NULL;
         int r;
 
-        if (gives_way(service))
+        if (gives_way(service) || wait_for_messages(service, source))
                 return 0;
         r = try_exec(service, &reason);
         fail(service, reason ?: strerror(-r));
@@ -226,7 +246,9 @@ static int plan_exec(struct service *service) {
         struct upgrade *upgrade = &service->upgrade;
 
         upgrade->state = UPGRADE_EXEC;
-        return sd_event_add_defer(service->event, &upgrade->exec_source, dispatch_exec, service);
+        upgrade->exec_until = usec_add(now_monotonic(), SETTLE_MAX);
+        return sd_event_add_time(service->event, &upgrade->exec_source, CLOCK_MONOTONIC, now_monotonic(), 0,
+                                 dispatch_exec, service);
 }
 
 /* ---- The trial ---- */

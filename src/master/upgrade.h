@@ -34,6 +34,7 @@ struct upgrade {
         struct trial trial;
         struct stat tried; /* the file, as it was then */
         sd_event_source *exec_source;
+        usec_t exec_until; /* it does not wait longer for messages to leave */
 };
 
 #define UPGRADE_NULL                                                                                        \

@@ -108,7 +108,7 @@ static int fd_write_all(int fd, const void *bytes, size_t size) {
         return 0;
 }
 
-int fd_memfd_sealed(const char *name, const void *bytes, size_t size) {
+static int memfd_sealed(const char *name, const void *bytes, size_t size, size_t whole) {
         _cleanup_fd_ int fd = -1;
         int r;
 
@@ -118,11 +118,21 @@ int fd_memfd_sealed(const char *name, const void *bytes, size_t size) {
         r = fd_write_all(fd, bytes, size);
         if (r < 0)
                 return r;
+        if (whole > size && ftruncate(fd, (off_t) whole) < 0)
+                return -errno;
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return -errno;
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
                 return -errno;
         return TAKE_FD(fd);
+}
+
+int fd_memfd_sealed(const char *name, const void *bytes, size_t size) {
+        return memfd_sealed(name, bytes, size, size);
+}
+
+int fd_memfd_sealed_text(const char *name, const void *bytes, size_t size) {
+        return memfd_sealed(name, bytes, size, size + 1);
 }
 
 int fd_memfd_shared(const char *name, size_t size) {

@@ -24,6 +24,9 @@ int fd_read_file(const char *path, size_t max, char **ret_text, size_t *ret_size
  * Returns the descriptor (close-on-exec, owned by the caller) or a negative errno. */
 int fd_memfd_sealed(const char *name, const void *bytes, size_t size);
 
+/* The same with a NUL behind them. */
+int fd_memfd_sealed_text(const char *name, const void *bytes, size_t size);
+
 /* Makes a memfd of that many zero bytes whose size is sealed but whose contents are not. */
 int fd_memfd_shared(const char *name, size_t size);
 

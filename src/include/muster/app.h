@@ -297,8 +297,10 @@ MUSTER_PUBLIC struct muster_watch *muster_watch_end(struct muster_watch *watch);
  * start on as soon as it is ready. Nothing waits for a slow receiver: the queue to each is bounded, and what
  * exceeds it is dropped, counted, and told to the sender by its failure handler.
  *
- * The calls that send return 0; -EINVAL for an action that is empty or too long, -EMSGSIZE for too much data, -ENOBUFS when
- * the sender's own queue is full (nothing was sent: try again later), -ENOTCONN without a master, -ENOMEM.
+ * The calls that send return 0; -EINVAL for an action that is empty, too long, or "muster-ready", which nobody but the master
+ * says; -EMSGSIZE for too much data, -ENOBUFS when the sender's own queue is full (nothing was sent: try again later),
+ * -ENOTCONN without a master, -ENOMEM. Nothing is sent before the function that calls returns to the loop, unless it is a
+ * lot: what is sent together travels together.
  */
 
 /* Called for each message with the action it was registered for. The message is valid until it returns. */
@@ -337,7 +339,7 @@ MUSTER_PUBLIC int muster_send_random(struct muster *muster, const char *action, 
 MUSTER_PUBLIC int muster_send_to(struct muster *muster, pid_t pid, const char *action, const void *data,
                                  size_t size);
 
-/* The same with a descriptor: a socket, a memfd, a pipe … It stays the caller's and can be closed afterwards. */
+/* The same with a descriptor: a socket, a memfd, a pipe … It stays the caller's and can be closed afterwards. -EBADF. */
 MUSTER_PUBLIC int muster_send_handle(struct muster *muster, pid_t pid, const char *action, int fd,
                                      const void *data, size_t size);
 
@@ -347,7 +349,8 @@ typedef void (*muster_failure_handler_t)(struct muster *muster, int error, const
                                          unsigned int count, void *data);
 MUSTER_PUBLIC void muster_on_failure(struct muster *muster, muster_failure_handler_t handler, void *data);
 
-/* What a message is. The data is followed by a NUL that is not counted, never NULL, and for muster to free; `ret_size` may be
+/* What a message is. The data is followed by a NUL that is not counted, lies at a multiple of 8,
+ * is never NULL, and for muster to free; `ret_size` may be
  * NULL. `from` is the sender's pid, 0 for `musterctl send`. */
 MUSTER_PUBLIC const char *muster_message_action(const struct muster_message *message);
 MUSTER_PUBLIC const void *muster_message_data(const struct muster_message *message, size_t *ret_size);
@@ -363,7 +366,8 @@ MUSTER_PUBLIC int muster_message_take_handle(struct muster_message *message);
 #define MUSTER_RANDOM ((pid_t) -2)
 
 /* The answer to a question, or why there is none: `error` is 0, -ETIMEDOUT, -ESRCH (nobody there, or it has ended), -ENOBUFS,
- * or what muster_message_refuse() said; `reply` is NULL with an error. Called exactly once. */
+ * -EOPNOTSUPP (nobody there listens for the action), or what muster_message_refuse() said; `reply` is NULL with an error.
+ * Called exactly once, unless this process ends before. */
 typedef void (*muster_answer_handler_t)(struct muster *muster, int error, struct muster_message *reply,
                                         void *data);
 
