@@ -57,6 +57,13 @@ def test_the_header_is_in_the_development_package_alone(packages):
     assert "/usr/include/muster/app.h" not in contents(packages.muster)
 
 
+def test_the_examples_are_there_to_be_read_in_the_development_package_alone(packages):
+    names = contents(packages.dev)
+    sources = {path.name for path in (TREE / "src/apps/examples").glob("*.c")}
+    assert sources and sources | {"README.md"} <= {name.rpartition("/")[2] for name in names if "/muster-dev/examples/" in name}
+    assert not any(name.endswith(f"/{source[:-2]}.so") for name in contents(packages.muster) for source in sources)
+
+
 def test_all_packages_say_the_version_of_the_build(packages, rpms):
     version = re.search(r"version: '([\d.]+)'", (TREE / "meson.build").read_text())[1]
     assert package_fields(packages.muster)["Version"] == version
