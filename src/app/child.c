@@ -20,9 +20,11 @@
 #include "app/child-config.h"
 #include "app/child.h"
 #include "app/heartbeat.h"
+#include "app/job.h"
 #include "app/messenger.h"
 #include "app/sandbox.h"
 #include "app/spawn.h"
+#include "app/timetable.h"
 #include "app/store.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -207,6 +209,12 @@ static void tell_ready(struct child *child) {
                 channel_hold(child->channel, false);
         run_hook(child, "ready", child->hooks.ready);
         messenger_ready(child->muster);
+        if (child->muster->timetable && child->channel) {
+                int r = timetable_start(child->muster->timetable);
+
+                if (r < 0)
+                        (void) log_error(r, "Failed to start the schedules: %m");
+        }
 }
 
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
@@ -225,6 +233,14 @@ static void on_message(struct channel *channel, const struct message *message, v
         case MESSAGE_DRAIN:
         case MESSAGE_STOP:
                 child_leave(child, false);
+                break;
+        case MESSAGE_RUN:
+                if (child->muster->role == MUSTER_ROLE_WORKER && child->started)
+                        job_receive(child->muster, message, child->leaving);
+                break;
+        case MESSAGE_SCHEDULE_LAST:
+                if (child->muster->timetable)
+                        timetable_receive(child->muster->timetable, message);
                 break;
         default:
                 break;
@@ -357,6 +373,19 @@ static int load_module(struct child *child) {
         return 0;
 }
 
+/* The agent keeps the times of schedules. What is wrong with them is the first thing to be said. */
+static int set_up_schedules(struct child *child) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        if (child->muster->role != MUSTER_ROLE_AGENT)
+                return 0;
+        r = timetable_new(&child->muster->timetable, child->muster, &reason);
+        if (r >= 0 && child->channel)
+                r = timetable_declare(child->muster->timetable);
+        return r < 0 ? start_failed(child, r, reason ?: strerror(-r)) : 0;
+}
+
 struct start_call {
         struct muster *muster;
         int (*function)(struct muster *muster);
@@ -397,6 +426,9 @@ int child_start(struct child *child, const struct child_callbacks *callbacks) {
 
         child->callbacks = *callbacks;
         r = load_module(child);
+        if (r < 0)
+                return r;
+        r = set_up_schedules(child);
         if (r < 0)
                 return r;
         r = call_start_function(child);

@@ -13,9 +13,11 @@
 #include <stdio.h>
 
 #include "app/counter.h"
+#include "app/job.h"
 #include "app/messenger.h"
 #include "app/process.h"
 #include "app/spawn.h"
+#include "app/timetable.h"
 #include "app/store.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -43,6 +45,7 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
         list_init(&muster->timers);
         list_init(&muster->children);
         list_init(&muster->watches);
+        list_init(&muster->jobs);
         muster->instance = strdup(instance);
         if (!muster->instance)
                 return -ENOMEM;
@@ -57,6 +60,8 @@ struct muster *muster_process_free(struct muster *muster) {
         if (!muster)
                 return NULL;
         messenger_free(muster);
+        timetable_free(muster->timetable);
+        jobs_free(muster);
         muster_timers_free(muster);
         children_end(muster, 0);
         fd_close(muster->detached_fd);

@@ -17,6 +17,7 @@ struct channel;
 struct counters;
 struct messenger;
 struct store;
+struct timetable;
 
 /* The process an application runs in, as the application's calls see it. The worker or the agent makes one.
  */
@@ -37,6 +38,8 @@ struct muster {
         struct list children; /* of the application */
         int detached_fd;      /* by which a detached one enters its cgroup, -1: none; owned */
         struct list watches;
+        struct list jobs;            /* runs of schedules that are not finished */
+        struct timetable *timetable; /* the agent's, owned */
         void *data;
         struct counters *counters; /* NULL: none is used */
         struct store *store;       /* likewise */

@@ -137,3 +137,20 @@ void arguments_take_instance(struct arguments *arguments, int most) {
         arguments->words++;
         arguments->n_words--;
 }
+
+static bool is_one_of(const char *word, const char *const *actions) {
+        while (*actions && !streq(*actions, word))
+                actions++;
+        return *actions;
+}
+
+void arguments_take_instance_before(struct arguments *arguments, const char *const *actions) {
+        if (arguments->instance || arguments->n_words == 0)
+                return;
+        if (is_one_of(arguments->words[0], actions) &&
+            (arguments->n_words == 1 || !is_one_of(arguments->words[1], actions)))
+                return;
+        arguments->instance = arguments->words[0];
+        arguments->words++;
+        arguments->n_words--;
+}

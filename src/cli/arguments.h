@@ -31,5 +31,9 @@ int arguments_parse(struct arguments *ret, int argc, char **argv);
 /* Takes the instance's name from the words of a verb that wants at most `most` others, all of them numbers. */
 void arguments_take_instance(struct arguments *arguments, int most);
 
+/* The same for a verb whose first other word is one of these, NULL-terminated. Where a name could be one of them too, it is
+ * that where the word after it is one. */
+void arguments_take_instance_before(struct arguments *arguments, const char *const *actions);
+
 /* Whether it is digits only. */
 bool argument_is_number(const char *word);

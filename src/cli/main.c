@@ -16,6 +16,7 @@ struct verb {
         int (*run)(const struct arguments *arguments);
         const char *usage;
         const char *help;
+        const char *const *actions; /* what the first word beside the instance is one of; NULL: see most */
 };
 
 static const struct verb verbs[] = {
@@ -31,6 +32,8 @@ static const struct verb verbs[] = {
         { "stop", true, 1, 1, verb_stop, "[NAME] WORKER", "let a worker finish and leave its place empty" },
         { "quarantine", true, 0, 0, verb_quarantine, "[NAME]", "what is refused since it crashes workers" },
         { "counters", true, 0, 0, verb_counters, "[NAME]", "what the application counts" },
+        { "schedule", true, 0, 2, verb_schedule, "[NAME] list|run|pause|resume [SCHEDULE]",
+          "what runs when, and how it went", schedule_actions },
         { "config", true, 0, 0, verb_config, "[NAME]", "every setting, and where it comes from" },
         { "check", false, 0, 1, verb_check, "[NAME|FILE]", "whether a configuration is good" },
         { "logs", false, 0, -1, verb_logs, "[NAME] [JOURNALCTL OPTIONS]", "what the journal has of it" },
@@ -102,7 +105,10 @@ static int run_for_instance(const struct verb *verb, struct arguments *arguments
         _cleanup_instances_ struct instances instances = INSTANCES_NULL;
         int r;
 
-        arguments_take_instance(arguments, verb->most);
+        if (verb->actions)
+                arguments_take_instance_before(arguments, verb->actions);
+        else
+                arguments_take_instance(arguments, verb->most);
         if (arguments->n_words < verb->least || arguments->n_words > verb->most)
                 return usage(verb);
         if (arguments->instance)

@@ -6,6 +6,9 @@
 
 /* What musterctl can be told, one function each. All return an exit status. */
 
+/* What can be done with schedules: the first word of that verb. NULL-terminated. */
+extern const char *const schedule_actions[];
+
 int verb_check(const struct arguments *arguments);
 int verb_config(const struct arguments *arguments);
 int verb_counters(const struct arguments *arguments);
@@ -13,6 +16,7 @@ int verb_list(const struct arguments *arguments);
 int verb_logs(const struct arguments *arguments);
 int verb_quarantine(const struct arguments *arguments);
 int verb_restart(const struct arguments *arguments);
+int verb_schedule(const struct arguments *arguments);
 int verb_scale(const struct arguments *arguments);
 int verb_stop(const struct arguments *arguments);
 int verb_reload(const struct arguments *arguments);

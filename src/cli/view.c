@@ -176,6 +176,33 @@ static void print_quarantine(const struct value *status, FILE *file) {
         }
 }
 
+/* When each runs next; what is wrong with one says the listing of schedules. */
+static void print_schedules(const struct value *status, usec_t now, FILE *file) {
+        const struct value *schedules = value_list(status, "Schedules");
+        char span[FORMAT_MAX];
+
+        for (size_t i = 0; i < schedules->n_items; i++) {
+                const struct value *schedule = &schedules->items[i];
+                usec_t next = value_number(schedule, "NextUsec");
+
+                if (i == 0)
+                        label(file, "Schedules");
+                else
+                        (void) fprintf(file, "%14s", "");
+                print_text(file, value_text(schedule, "Name"));
+                (void) fputs(" ", file);
+                print_text(file, value_text(schedule, "State"));
+                if (next > 0)
+                        (void) fprintf(file, ", next in %s",
+                                       format_span(next > now ? next - now : 0, span, sizeof(span)));
+                if (*value_text(schedule, "Result")) {
+                        (void) fputs(", last: ", file);
+                        print_text(file, value_text(schedule, "Result"));
+                }
+                (void) fputc('\n', file);
+        }
+}
+
 static void print_agent(const struct value *status, FILE *file) {
         const struct value *agent = value_get(status, "Agent");
         char span[FORMAT_MAX], bytes[FORMAT_MAX];
@@ -250,6 +277,7 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_messages(status, file);
         print_totals(status, now, file);
         print_quarantine(status, file);
+        print_schedules(status, now, file);
         print_agent(status, file);
         (void) fputc('\n', file);
         return print_workers(status, file, width);

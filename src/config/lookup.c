@@ -120,6 +120,15 @@ const char *config_nearest_key(const char *section, const char *name) {
         return nearest;
 }
 
+const char *config_nearest_of(const char *name, const char *const *names) {
+        size_t best = near_enough(name) + 1;
+        const char *nearest = NULL;
+
+        for (; *names; names++)
+                keep_nearer(name, *names, &best, &nearest);
+        return nearest;
+}
+
 const char *config_other_section(const char *name) {
         for (size_t i = 0; i < config_table_size; i++)
                 if (strcasecmp(config_table[i].name, name) == 0)

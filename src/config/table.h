@@ -76,5 +76,8 @@ const char *config_type_name(enum config_type type);
 const char *config_nearest_section(const char *section);
 const char *config_nearest_key(const char *section, const char *name);
 
+/* The same for other names, NULL-terminated. */
+const char *config_nearest_of(const char *name, const char *const *names);
+
 /* A section that has a key of exactly that name, or NULL. */
 const char *config_other_section(const char *name);

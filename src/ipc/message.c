@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include "ipc/message.h"
+#include "ipc/schedule.h"
 #include "util/macro.h"
 
 static const struct {
@@ -41,6 +42,14 @@ static const struct {
                           .fds_max = 2, .bulk = true },
         [MESSAGE_UNDELIVERED] = { "undelivered", SENDER_MASTER, sizeof(struct message_undelivered),
                                   sizeof(struct message_undelivered) },
+        [MESSAGE_SCHEDULE] = { "schedule", SENDER_AGENT, sizeof(struct message_schedule),
+                               sizeof(struct message_schedule) },
+        [MESSAGE_SCHEDULE_LAST] = { "schedule-last", SENDER_MASTER, sizeof(struct message_schedule_last),
+                                    sizeof(struct message_schedule_last) },
+        [MESSAGE_TICK] = { "tick", SENDER_AGENT, sizeof(struct message_tick), sizeof(struct message_tick) },
+        [MESSAGE_NEXT] = { "next", SENDER_AGENT, sizeof(struct message_next), sizeof(struct message_next) },
+        [MESSAGE_RUN] = { "run", SENDER_MASTER, sizeof(struct message_run), sizeof(struct message_run) },
+        [MESSAGE_DONE] = { "done", SENDER_WORKER, sizeof(struct message_done), sizeof(struct message_done) },
 };
 
 /* Whatever a type allows fits into a datagram. */

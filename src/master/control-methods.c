@@ -199,6 +199,14 @@ static const sd_bus_vtable interface[] = {
                                  control_quarantine_lift, 0),
         SD_BUS_METHOD_WITH_NAMES("LiftAllQuarantine", NULL, , "t", SD_BUS_PARAM(count),
                                  control_quarantine_lift_all, 0),
+        SD_BUS_METHOD_WITH_NAMES("RunSchedule", "s", SD_BUS_PARAM(name), "btsuu",
+                                 SD_BUS_PARAM(ok) SD_BUS_PARAM(took) SD_BUS_PARAM(result)
+                                         SD_BUS_PARAM(succeeded) SD_BUS_PARAM(failed),
+                                 control_schedule_run, 0),
+        SD_BUS_METHOD_WITH_NAMES("PauseSchedule", "s", SD_BUS_PARAM(name), NULL, , control_schedule_pause,
+                                 0),
+        SD_BUS_METHOD_WITH_NAMES("ResumeSchedule", "s", SD_BUS_PARAM(name), NULL, , control_schedule_resume,
+                                 0),
         SD_BUS_METHOD_WITH_NAMES("GetConfiguration", NULL, , "a(ssss)", SD_BUS_PARAM(settings),
                                  method_get_configuration, 0),
 
@@ -226,6 +234,7 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("LastUpgrade", "a{sv}", control_get_last_upgrade, 0, 0),
         SD_BUS_PROPERTY("RestartBudgets", "aa{sv}", control_get_budgets, 0, 0),
         SD_BUS_PROPERTY("Totals", "a{sv}", control_get_totals, 0, 0),
+        SD_BUS_PROPERTY("Schedules", "aa{sv}", control_get_schedules, 0, 0),
         SD_BUS_PROPERTY("Quarantine", "aa{sv}", control_get_quarantine, 0, 0),
         SD_BUS_PROPERTY("QuarantineRefused", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("Counters", "aa{sv}", control_get_counters, 0, 0),

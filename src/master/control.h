@@ -39,6 +39,13 @@ void control_reload_finished(struct service *service);
 /* An upgrade has ended; the same. */
 void control_upgrade_finished(struct service *service);
 
+/* A run of a schedule is over; whoever waits for it is told. */
+struct schedule_tick;
+void control_schedule_finished(struct service *service, const struct schedule_tick *tick);
+
+/* Schedules may be gone. */
+void control_schedule_look(struct service *service);
+
 /* The service stops: calls that wait are answered so. */
 void control_stopping(struct service *service);
 
@@ -79,6 +86,7 @@ struct control_call {
         uint64_t number; /* of a worker */
         pid_t pid;       /* that it had */
         bool upgrade;    /* it waits for that */
+        uint64_t tick;   /* of a schedule that it waits for, 0: none */
 };
 
 struct control {
@@ -124,6 +132,10 @@ control_getter_t control_get_counters;
 /* control-quarantine.c */
 control_getter_t control_get_quarantine;
 control_method_t control_quarantine_add, control_quarantine_lift, control_quarantine_lift_all;
+
+/* control-schedule.c */
+control_getter_t control_get_schedules;
+control_method_t control_schedule_run, control_schedule_pause, control_schedule_resume;
 
 /* control-upgrade.c */
 control_getter_t control_get_last_upgrade;

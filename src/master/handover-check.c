@@ -14,6 +14,7 @@
 #include "ipc/quarantine-page.h"
 #include "ipc/scoreboard.h"
 #include "master/handover.h"
+#include "master/schedule-record.h"
 #include "master/service.h"
 
 int handover_refuse(char **ret_reason, const char *format, ...) {
@@ -94,6 +95,19 @@ static int check_sockets(const struct handover *handover, char **ret_reason) {
         return 0;
 }
 
+static int check_schedules(const struct handover *handover, char **ret_reason) {
+        _cleanup_free_ struct schedules *scratch = calloc(1, sizeof(*scratch));
+        int r;
+
+        if (!scratch)
+                return -ENOMEM;
+        r = schedules_restore(scratch, handover->schedules.items, handover->schedules.n,
+                              handover->ticks.items, handover->ticks.n, handover->runs.items,
+                              handover->runs.n);
+        schedules_deinit(scratch);
+        return r == -EBADMSG ? handover_refuse(ret_reason, "its schedules do not fit together") : r;
+}
+
 int handover_check(struct handover *handover, const struct service *service, char **ret_reason) {
         const struct handover_generation *generation = &handover->generation;
         int r;
@@ -109,5 +123,6 @@ int handover_check(struct handover *handover, const struct service *service, cha
                 r = handover_refuse(ret_reason, "cannot read the configuration in the handover");
         r = r < 0 ? r : check_sockets(handover, ret_reason);
         r = r < 0 ? r : check_positions(handover, ret_reason);
-        return r < 0 ? r : check_processes(handover, service, ret_reason);
+        r = r < 0 ? r : check_processes(handover, service, ret_reason);
+        return r < 0 ? r : check_schedules(handover, ret_reason);
 }

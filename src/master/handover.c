@@ -23,6 +23,7 @@
 #include "ipc/scoreboard.h"
 #include "master/handover.h"
 #include "master/record.h"
+#include "master/schedule-record.h"
 #include "master/service.h"
 #include "util/log.h"
 
@@ -301,6 +302,7 @@ int handover_write(const struct service *service, FILE *file) {
         write_position(file, &service->agent);
         for (size_t i = 0; i < service->n_positions; i++)
                 write_position(file, &service->workers[i]);
+        schedules_write(&service->schedules, file);
         LIST_FOREACH(node, &service->processes)
                 write_process(file, container_of(node, struct process, node));
         record_end(file);
@@ -337,6 +339,9 @@ static int read_one(struct record_reader *reader, const char *name, struct hando
         static const struct handover_restart restart = { .role = PROCESS_AGENT };
         static const struct handover_position position = { .number = -1 };
         static const struct handover_leaving leaving = { .core_pid = 0 };
+        static const struct schedule schedule = { .n_runs = 0 };
+        static const struct schedule_tick tick = { .serial = 0 };
+        static const struct schedule_run run = { .worker = -1 };
         static const struct process_snapshot process = { .channel_fd = -1,
                                                          .refused_fd = -1,
                                                          .process.number = -1 };
@@ -347,6 +352,9 @@ static int read_one(struct record_reader *reader, const char *name, struct hando
                 { &position_type, &handover->positions, sizeof(position), &position },
                 { &process_type, &handover->processes, sizeof(process), &process },
                 { &leaving_type, &handover->leaving, sizeof(leaving), &leaving },
+                { &schedule_type, &handover->schedules, sizeof(schedule), &schedule },
+                { &schedule_tick_type, &handover->ticks, sizeof(tick), &tick },
+                { &schedule_run_type, &handover->runs, sizeof(run), &run },
         };
         const struct {
                 const struct record_type *type;
@@ -434,6 +442,9 @@ void handover_deinit(struct handover *handover) {
         free_array(&position_type, &handover->positions, sizeof(struct handover_position));
         free_array(&process_type, &handover->processes, sizeof(struct process_snapshot));
         free_array(&leaving_type, &handover->leaving, sizeof(struct handover_leaving));
+        free_array(&schedule_type, &handover->schedules, sizeof(struct schedule));
+        free_array(&schedule_tick_type, &handover->ticks, sizeof(struct schedule_tick));
+        free_array(&schedule_run_type, &handover->runs, sizeof(struct schedule_run));
         record_free_texts(&control_type, handover);
         record_free_texts(&program_type, &handover->program);
         record_free_texts(&generation_type, &handover->generation);

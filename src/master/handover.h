@@ -85,6 +85,7 @@ struct handover {
         struct handover_array positions;
         struct handover_array processes;
         struct handover_array leaving;
+        struct handover_array schedules, ticks, runs; /* see schedule-record.h */
 };
 
 #define HANDOVER_NULL                                                                                       \

@@ -203,6 +203,7 @@ static void service_deinit(struct service *service) {
         sd_event_unref(service->event);
         for (size_t i = 0; i < ELEMENTSOF(service->budget); i++)
                 pool_budget_deinit(&service->budget[i]);
+        schedules_deinit(&service->schedules);
         scoreboard_deinit(&service->scoreboard);
         state_deinit(&service->state);
         cgroup_deinit(&service->cgroup);

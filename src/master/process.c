@@ -165,6 +165,10 @@ static void on_message(struct channel *channel, const struct message *message, v
                 process->failure = text_fold(strndup(message->payload, message->size));
                 break;
         case MESSAGE_APP:
+        case MESSAGE_SCHEDULE:
+        case MESSAGE_TICK:
+        case MESSAGE_NEXT:
+        case MESSAGE_DONE:
                 process->events.message(process, message, process->events.userdata);
                 break;
         case MESSAGE_SUICIDE:

@@ -104,8 +104,10 @@ static void succeed(struct service *service) {
         service->active_at = 0; /* somebody is at work on it: exit_idle begins anew */
         reload_dismiss_others(service, service->current);
         agent = find(service, PROCESS_AGENT, -1, service->current->number, true);
-        if (agent)
+        if (agent) {
+                service_schedule_ready(service, agent);
                 (void) process_send(agent, MESSAGE_MUSTER_READY);
+        }
         update_budgets(service, old->config);
         service_quarantine_configure(service);
         log_set_level(service->current->config->log.level);

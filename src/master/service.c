@@ -134,8 +134,10 @@ static void tell_all_ready(struct service *service) {
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
 
-                if (process->state == PROCESS_READY)
-                        (void) process_send(process, MESSAGE_MUSTER_READY);
+                if (process->state != PROCESS_READY)
+                        continue;
+                service_schedule_ready(service, process);
+                (void) process_send(process, MESSAGE_MUSTER_READY);
         }
         status_ready(service);
         log_info("Ready: %u workers and the agent", service->current->n_workers);
@@ -173,10 +175,13 @@ static void on_ready(struct process *process, void *userdata) {
         }
         if (service->phase == PHASE_RUNNING) {
                 /* The agent of the next generation stands by until it is the current one. */
-                if (process->role == PROCESS_WORKER || process->generation == service->current->number)
+                if (process->role == PROCESS_WORKER || process->generation == service->current->number) {
+                        service_schedule_ready(service, process);
                         (void) process_send(process, MESSAGE_MUSTER_READY);
+                }
                 reload_on_ready(service, process);
                 replace_proceed(service);
+                service_schedule_dispatch(service);
                 if (!service->next)
                         status_running(service);
                 return;
@@ -282,6 +287,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         slot_release(service, process->slot);
         control_process_gone(service, process);
         route_gone(service, process);
+        service_schedule_gone(service, process);
         process_free(process);
         reap_strangers(service);
         replace_proceed(service);
@@ -300,7 +306,10 @@ static void on_refused(struct process *process, const struct seccomp_call *call,
 }
 
 static void on_message(struct process *process, const struct message *message, void *userdata) {
-        route_message(userdata, process, message);
+        if (message->type == MESSAGE_APP)
+                route_message(userdata, process, message);
+        else
+                service_schedule_receive(userdata, process, message);
 }
 
 static void on_unsent(struct process *process, const struct message *message, void *userdata) {

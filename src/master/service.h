@@ -12,6 +12,8 @@
 #include "master/quarantine.h"
 #include "master/route.h"
 #include "master/scale.h"
+#include "master/schedule.h"
+#include "master/service-schedule.h"
 #include "master/sockets.h"
 #include "master/state.h"
 #include "master/handover.h"
@@ -36,7 +38,8 @@ struct generation {
         int config_fd;          /* the sealed copy for children */
         unsigned int n_workers; /* wanted now, within the bounds unless an operator said otherwise */
         struct scale_bounds bounds;
-        struct sockets sockets; /* what it listens on */
+        struct sockets sockets;         /* what it listens on */
+        struct schedule_list schedules; /* what its agent has declared */
 };
 
 /* A place that has to be filled: the agent's, or that of one worker. */
@@ -72,6 +75,7 @@ struct service {
         struct pool_budget budget[2]; /* by process_role */
         struct quarantine quarantine;
         struct route route;
+        struct schedules schedules;
 
         bool worker_was_ready; /* any, ever */
         usec_t started;

@@ -192,6 +192,7 @@ static int restore(struct service *service, int fd, char **ret_reason) {
         r = r < 0 ? r : restore_sockets(service, &handover.sockets);
         r = r < 0 ? r : restore_budgets(service, &handover);
         r = r < 0 ? r : restore_processes(service, &handover);
+        r = r < 0 ? r : service_schedule_restore(service, &handover);
         r = r < 0 ? r : restore_upgrade(service, &handover);
         if (r < 0)
                 return r;

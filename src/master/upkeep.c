@@ -176,7 +176,7 @@ static void end_when_idle(struct service *service, usec_t now) {
         usec_t limit = service->current->config->muster.exit_idle;
         char text[USEC_FORMAT_MAX];
 
-        if (service->active_at == 0 || is_active(service))
+        if (service->active_at == 0 || is_active(service) || schedules_running(&service->schedules, 0) > 0)
                 service->active_at = now;
         if (limit == USEC_NEVER || now < usec_add(service->active_at, limit) ||
             !sockets_from_systemd(&service->current->sockets) || service->next ||
@@ -197,6 +197,7 @@ static int dispatch_round(sd_event_source *source, uint64_t when, void *userdata
                 recycle(service, now);
                 scale(service, span);
         }
+        service_schedule_dispatch(service);
         if (service->phase == PHASE_RUNNING)
                 end_when_idle(service, now);
         (void) sd_event_source_set_time(source, usec_add(now, ROUND));

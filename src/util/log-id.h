@@ -16,5 +16,7 @@
 #define LOG_ID_REFUSED           "180dfb91adee46dd882a1ea167a481e5"
 #define LOG_ID_UPGRADE           "5b1e7c90d3a84f26b7f04e8a9c6d2137"
 
+#define LOG_ID_SCHEDULE_FAILED   "4d0c6b6f3e8f4c0e9d4f1a72c85be943"
+
 /* "MESSAGE_ID=…" for log_fields(). */
 #define LOG_FIELD_ID(id) ("MESSAGE_ID=" id)

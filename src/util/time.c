@@ -72,6 +72,10 @@ usec_t now_monotonic(void) {
         return now(CLOCK_MONOTONIC);
 }
 
+usec_t now_boottime(void) {
+        return now(CLOCK_BOOTTIME);
+}
+
 usec_t now_coarse(void) {
         return now(CLOCK_MONOTONIC_COARSE);
 }

@@ -16,6 +16,9 @@ typedef uint64_t usec_t;
 usec_t now_monotonic(void);
 usec_t now_realtime(void);
 
+/* Monotonic, and goes on while the machine sleeps. */
+usec_t now_boottime(void);
+
 /* The monotonic time of the kernel's last tick, up to 10 ms ago: a quarter of the price, and enough for deadlines. */
 usec_t now_coarse(void);
 

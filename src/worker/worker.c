@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "app/child.h"
+#include "app/job.h"
 #include "app/router.h"
 #include "http/server.h"
 #include "util/fd.h"
@@ -22,9 +23,12 @@ struct worker {
         struct router *router;
         struct http_server *server;
         struct loop *loop;
+        usec_t deadline; /* of the drain, monotonic */
+        sd_event_source *deadline_timer;
 };
 
 static void worker_deinit(struct worker *worker) {
+        sd_event_source_disable_unref(worker->deadline_timer);
         worker->loop = loop_free(worker->loop);
         worker->server = http_server_free(worker->server);
         worker->router = router_free(worker->router);
@@ -74,6 +78,21 @@ static int worker_open(struct child *child, void *userdata) {
         return 0;
 }
 
+static int dispatch_deadline(sd_event_source *source, uint64_t when, void *userdata) {
+        return 0; /* the loop has turned: worker_run() looks at the time */
+}
+
+/* Suspended runs of schedules have as long as requests have. The master gives what is not finished then to another. */
+static void wait_for_jobs(struct worker *worker) {
+        struct muster *muster = child_muster(worker->child);
+
+        if (!jobs_pending(muster))
+                return;
+        (void) sd_event_add_time(muster->event, &worker->deadline_timer, CLOCK_MONOTONIC, worker->deadline,
+                                 USEC_PER_MSEC, dispatch_deadline, NULL);
+        muster->event_changed = true;
+}
+
 static void worker_leave(struct child *child, void *userdata) {
         struct worker *worker = userdata;
         usec_t drain = child_config(child)->worker.drain_timeout;
@@ -82,7 +101,9 @@ static void worker_leave(struct child *child, void *userdata) {
                 return;
         log_debug("Draining %u connections, %u requests in flight", http_server_connections(worker->server),
                   http_server_in_flight(worker->server));
-        http_server_drain(worker->server, usec_add(now_monotonic(), drain));
+        worker->deadline = usec_add(now_monotonic(), drain);
+        wait_for_jobs(worker);
+        http_server_drain(worker->server, worker->deadline);
 }
 
 static void worker_fault(struct muster *muster, const struct guard_context *context, int signal) {
@@ -95,10 +116,16 @@ static void worker_fault(struct muster *muster, const struct guard_context *cont
         child_leave(worker->child, false);
 }
 
+static bool is_done(const struct worker *worker) {
+        if (!child_is_leaving(worker->child) || http_server_connections(worker->server) > 0)
+                return false;
+        return !jobs_pending(child_muster(worker->child)) || now_monotonic() >= worker->deadline;
+}
+
 static int worker_run(struct worker *worker) {
         int r;
 
-        while (!child_is_leaving(worker->child) || http_server_connections(worker->server) > 0) {
+        while (!is_done(worker)) {
                 r = loop_turn(worker->loop);
                 if (r < 0)
                         return log_error(r, "The event loop failed: %m");
