@@ -238,7 +238,7 @@ static void on_message(struct channel *channel, const struct message *message, v
                 if (child->muster->role == MUSTER_ROLE_WORKER && child->started)
                         job_receive(child->muster, message, child->leaving);
                 break;
-        case MESSAGE_SCHEDULE_LAST:
+        case MESSAGE_SINCE:
                 if (child->muster->timetable)
                         timetable_receive(child->muster->timetable, message);
                 break;

@@ -165,12 +165,12 @@ static void wait_for(struct plan *plan, uint64_t draw) {
         plan->fire = usec_add(plan->due, plan->jitter > 0 ? draw % (plan->jitter + 1) : 0);
 }
 
-static bool is_believable(const struct plan *plan, usec_t last, usec_t now) {
-        return last > 0 && last <= (plan->is_cron ? usec_add(now, STEP_BACK) : now);
+static bool is_believable(const struct plan *plan, usec_t since, usec_t now) {
+        return since > 0 && since <= (plan->is_cron ? usec_add(now, STEP_BACK) : now);
 }
 
-void plan_begin(struct plan *plan, usec_t last, usec_t now, uint64_t draw) {
-        plan->base = is_believable(plan, last, now) ? last : now;
+void plan_begin(struct plan *plan, usec_t since, usec_t now, uint64_t draw) {
+        plan->base = is_believable(plan, since, now) ? since : now;
         wait_for(plan, draw);
 }
 

@@ -39,9 +39,9 @@ int plan_make(struct plan *plan, const struct muster_schedule *declared,
 
 clockid_t plan_clock(const struct plan *plan);
 
-/* Begins to wait. `last` is when it was due last, 0 where it never was; what has been missed since is due at once.
- * `draw` is any random number, from which the jitter comes. */
-void plan_begin(struct plan *plan, usec_t last, usec_t now, uint64_t draw);
+/* Begins to wait. `since` is when it was due last or began to wait before, 0 where it has not; what has been missed since
+ * then is due at once. `draw` is any random number, from which the jitter comes. */
+void plan_begin(struct plan *plan, usec_t since, usec_t now, uint64_t draw);
 
 /* The clock or the zone may be another. */
 void plan_adjust(struct plan *plan, usec_t now);

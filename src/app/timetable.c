@@ -4,7 +4,7 @@
  * The agent keeps the time of schedules: it says when one is due, and the master decides what comes of it.
  *
  * There is one agent, so nothing is due twice. What it must not forget when it is restarted or another takes its
- * place, when each was due last, the master keeps and tells it before everything has started. So the times go on, and
+ * place, since when each has waited, the master keeps and tells it before everything has started. So the times go on, and
  * an hourly schedule runs though the agent is restarted every fifty minutes.
  *
  * Timers are those of the loop, on the clock of each schedule. A clock that is set wakes those of the wall clock by
@@ -31,7 +31,7 @@ struct entry {
         struct timetable *timetable;
         uint32_t index;
         struct plan plan;
-        usec_t last; /* when it was due last, as the master says; 0: never */
+        usec_t since; /* it waits, as the master says; 0: that is for us to begin */
         sd_event_source *timer;
 };
 
@@ -96,16 +96,14 @@ static int check_sections(const struct timetable *timetable, char **ret_reason) 
 
         for (size_t i = 0; i < config->n_schedules; i++) {
                 const struct config_schedule *section = &config->schedules[i];
-                const char *nearest, *origin = NULL;
+                const char *nearest;
 
                 if (find(timetable, section->name))
                         continue;
-                for (size_t j = 0; j < ELEMENTSOF(section->origins) && !origin; j++)
-                        origin = section->origins[j];
                 nearest = nearest_name(timetable, section->name);
-                return refuse(ret_reason, "%s: [schedule:%s]: the application has no such schedule%s%s%s",
-                              origin, section->name, nearest ? ", did you mean [schedule:" : "",
-                              nearest ?: "", nearest ? "]?" : "");
+                return refuse(ret_reason, "[schedule:%s]: the application has no such schedule%s%s%s",
+                              section->name, nearest ? ", did you mean [schedule:" : "", nearest ?: "",
+                              nearest ? "]?" : "");
         }
         return 0;
 }
@@ -183,11 +181,11 @@ int timetable_declare(struct timetable *timetable) {
 }
 
 void timetable_receive(struct timetable *timetable, const struct message *message) {
-        const struct message_schedule_last *last = (const void *) message->payload;
-        struct entry *entry = find(timetable, last->name);
+        const struct message_since *since = (const void *) message->payload;
+        struct entry *entry = find(timetable, since->name);
 
         if (entry)
-                entry->last = last->due;
+                entry->since = since->since;
 }
 
 static usec_t now_of(const struct plan *plan) {
@@ -208,7 +206,7 @@ static void tell_tick(const struct entry *entry, usec_t due, unsigned int missed
 static void tell_next(const struct entry *entry) {
         const struct plan *plan = &entry->plan;
         usec_t now = now_of(plan);
-        struct message_next next = { .index = entry->index };
+        struct message_next next = { .index = entry->index, .since = plan->base };
 
         if (plan->fire != USEC_NEVER)
                 next.when = now_realtime() + (plan->fire > now ? plan->fire - now : 0);
@@ -299,7 +297,7 @@ int timetable_start(struct timetable *timetable) {
         for (size_t i = 0; i < timetable->n_entries && r >= 0; i++) {
                 struct entry *entry = &timetable->entries[i];
 
-                plan_begin(&entry->plan, entry->last, now_of(&entry->plan), draw());
+                plan_begin(&entry->plan, entry->since, now_of(&entry->plan), draw());
                 if (entry->plan.immediate)
                         tell_tick(entry, 0, 0, true);
                 tell_next(entry);

@@ -16,7 +16,7 @@ struct timetable *timetable_free(struct timetable *timetable);
 /* Tells the master which schedules there are. */
 int timetable_declare(struct timetable *timetable);
 
-/* When one was due last, from the master. */
+/* Since when one waits, from the master. */
 void timetable_receive(struct timetable *timetable, const struct message *message);
 
 /* Everything has started: from now on they are due. */

@@ -26,12 +26,12 @@ enum message_type {
         MESSAGE_REFUSED, /* child: its sandbox has refused a call; the payload is a struct message_refused */
         MESSAGE_APP,     /* both: a message of the application; see ipc/envelope.h */
         MESSAGE_UNDELIVERED, /* master: what became of some of those; the payload is a struct message_undelivered */
-        MESSAGE_SCHEDULE,      /* agent: these of schedules carry the structs of ipc/schedule.h */
-        MESSAGE_SCHEDULE_LAST, /* master */
-        MESSAGE_TICK,          /* agent */
-        MESSAGE_NEXT,          /* agent */
-        MESSAGE_RUN,           /* master */
-        MESSAGE_DONE,          /* worker */
+        MESSAGE_SCHEDULE, /* agent: these of schedules carry the structs of ipc/schedule.h */
+        MESSAGE_SINCE,    /* master */
+        MESSAGE_TICK,     /* agent */
+        MESSAGE_NEXT,     /* agent */
+        MESSAGE_RUN,      /* master */
+        MESSAGE_DONE,     /* worker */
         _MESSAGE_TYPE_MAX,
 };
 

@@ -21,9 +21,9 @@ struct message_schedule {
         char when[SCHEDULE_WHEN_SIZE]; /* "every 10min", "0 3 * * *", for people and to be compared */
 };
 
-/* Master: when a schedule was due last, by its own clock, for an agent that goes on with it. */
-struct message_schedule_last {
-        uint64_t due;
+/* Master: since when a schedule waits, by its own clock, for an agent that goes on with it. */
+struct message_since {
+        uint64_t since;
         char name[SCHEDULE_NAME_SIZE];
 };
 
@@ -40,7 +40,8 @@ struct message_tick {
 struct message_next {
         uint32_t index;
         uint32_t reserved;
-        uint64_t when; /* realtime; 0: never */
+        uint64_t when;  /* realtime; 0: never */
+        uint64_t since; /* when it was due last or began to wait, by its own clock */
 };
 
 /* Master: run it in this worker. */
@@ -58,7 +59,7 @@ enum done_how {
         DONE_HUNG,     /* it was interrupted since it hung */
         DONE_REFUSED,  /* not begun: the worker is about to leave */
         DONE_UNKNOWN,  /* not begun: its application has no such schedule */
-        DONE_LOST,    /* no worker says this: it ended before it said anything */
+        DONE_LOST,     /* no worker says this: it ended before it said anything */
         _DONE_HOW_MAX,
 };
 

@@ -21,6 +21,7 @@ static const struct record_field schedule_fields[] = {
         RECORD_FIELD("paused", struct schedule, paused),
         RECORD_FIELD("immediate", struct schedule, immediate),
         RECORD_FIELD("last_due", struct schedule, last_due),
+        RECORD_FIELD("since", struct schedule, since),
         RECORD_FIELD("next", struct schedule, next),
         RECORD_FIELD("held_until", struct schedule, held_until),
         RECORD_FIELD("runs", struct schedule, n_runs),

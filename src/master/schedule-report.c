@@ -139,8 +139,8 @@ static void report_lost(const struct schedule *schedule, const struct schedule_o
                 (void) snprintf(held, sizeof(held), ", it is held for %s",
                                 usec_format(hold, span, sizeof(span)));
         (void) log_fields(LOG_ERR, 0, fields.list,
-                          "Schedule %s: worker %d %s, the %uth; it is given up for this time%s", name,
-                          worker, what, SCHEDULE_ATTEMPTS, held);
+                          "Schedule %s: worker %d %s, as %u others before; it is given up for this time%s",
+                          name, worker, what, SCHEDULE_ATTEMPTS - 1, held);
 }
 
 static void report_failed(const struct schedule *schedule, const struct schedule_outcome *outcome,

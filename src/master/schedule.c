@@ -93,7 +93,7 @@ static struct schedule carry(const struct schedule *old, const struct schedule_d
                 if (old->declared.disable != declared->disable)
                         schedule.paused = declared->disable;
                 if (!streq(old->declared.when, declared->when))
-                        schedule.last_due = 0;
+                        schedule.last_due = schedule.since = 0;
                 schedule.next = 0;
         }
         schedule.declared = *declared;

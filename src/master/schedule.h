@@ -34,6 +34,7 @@ struct schedule {
         bool paused;
         uint64_t immediate; /* the generation with which it ran at once */
         uint64_t last_due;  /* by its own clock; 0: never */
+        uint64_t since;     /* it waits, by its own clock; 0: not known */
         usec_t next;        /* realtime; 0: never, or not known */
         usec_t held_until;  /* monotonic; it has taken too many workers with it */
         uint64_t n_runs;    /* ticks that were begun, */

@@ -5,8 +5,8 @@
  * goes to a worker, to the log and to whoever waits for it.
  *
  * Only the agent that is the current one says what is due. Another generation's declares its schedules when it starts,
- * and they count from the moment its generation does. Before it hears that everything has started, an agent is told when
- * each of its schedules was due last, so that it goes on where the one before it ended.
+ * and they count from the moment its generation does. Before it hears that everything has started, an agent is told since
+ * when each of its schedules waits, so that it goes on where the one before it ended.
  *
  * A run goes to the least busy worker that is ready, of the current generation if there is one. What cannot be sent
  * waits, as what finds no worker does. A worker that drains finishes what it has; what it leaves behind when it ends
@@ -223,8 +223,10 @@ static void on_next(struct service *service, const struct process *process, cons
         struct message_next next;
 
         memcpy(&next, payload, sizeof(next));
-        if (is_current_agent(service, process) && next.index < service->schedules.n)
-                service->schedules.items[next.index].next = next.when;
+        if (!is_current_agent(service, process) || next.index >= service->schedules.n)
+                return;
+        service->schedules.items[next.index].next = next.when;
+        service->schedules.items[next.index].since = next.since;
 }
 
 static void on_done(struct service *service, const struct process *process, const void *payload) {
@@ -284,11 +286,11 @@ void service_schedule_ready(struct service *service, struct process *process) {
         take_over(service);
         for (unsigned int i = 0; i < service->schedules.n; i++) {
                 const struct schedule *schedule = &service->schedules.items[i];
-                struct message_schedule_last last = { .due = schedule->last_due };
+                struct message_since since = { .since = schedule->since };
 
-                (void) stpncpy(last.name, schedule->declared.name, sizeof(last.name) - 1);
-                if (last.due > 0)
-                        (void) channel_send(process->channel, MESSAGE_SCHEDULE_LAST, &last, sizeof(last));
+                (void) stpncpy(since.name, schedule->declared.name, sizeof(since.name) - 1);
+                if (since.since > 0)
+                        (void) channel_send(process->channel, MESSAGE_SINCE, &since, sizeof(since));
         }
 }
 
