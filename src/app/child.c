@@ -209,12 +209,7 @@ static void tell_ready(struct child *child) {
                 channel_hold(child->channel, false);
         run_hook(child, "ready", child->hooks.ready);
         messenger_ready(child->muster);
-        if (child->muster->timetable && child->channel) {
-                int r = timetable_start(child->muster->timetable);
-
-                if (r < 0)
-                        (void) log_error(r, "Failed to start the schedules: %m");
-        }
+        timetable_start(child->muster);
 }
 
 static void on_message(struct channel *channel, const struct message *message, void *userdata) {
@@ -239,8 +234,7 @@ static void on_message(struct channel *channel, const struct message *message, v
                         job_receive(child->muster, message, child->leaving);
                 break;
         case MESSAGE_SINCE:
-                if (child->muster->timetable)
-                        timetable_receive(child->muster->timetable, message);
+                timetable_receive(child->muster, message);
                 break;
         default:
                 break;
@@ -370,19 +364,7 @@ static int load_module(struct child *child) {
         child->muster->application = module_application(child->module);
         child->hooks = hooks_of(child->muster->application, child->muster->role);
         slot_record_maps(child->muster->slot);
-        return 0;
-}
-
-/* The agent keeps the times of schedules. What is wrong with them is the first thing to be said. */
-static int set_up_schedules(struct child *child) {
-        _cleanup_free_ char *reason = NULL;
-        int r;
-
-        if (child->muster->role != MUSTER_ROLE_AGENT)
-                return 0;
-        r = timetable_new(&child->muster->timetable, child->muster, &reason);
-        if (r >= 0 && child->channel)
-                r = timetable_declare(child->muster->timetable);
+        r = timetable_set_up(child->muster, &reason);
         return r < 0 ? start_failed(child, r, reason ?: strerror(-r)) : 0;
 }
 
@@ -426,9 +408,6 @@ int child_start(struct child *child, const struct child_callbacks *callbacks) {
 
         child->callbacks = *callbacks;
         r = load_module(child);
-        if (r < 0)
-                return r;
-        r = set_up_schedules(child);
         if (r < 0)
                 return r;
         r = call_start_function(child);

@@ -22,6 +22,7 @@
 #include "app/plan.h"
 #include "app/timetable.h"
 #include "config/table.h"
+#include "ipc/channel.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -116,7 +117,7 @@ static size_t count(const struct muster_schedule *declared) {
         return n;
 }
 
-int timetable_new(struct timetable **ret, struct muster *muster, char **ret_reason) {
+static int timetable_new(struct timetable **ret, struct muster *muster, char **ret_reason) {
         const struct muster_schedule *declared = muster->application->schedules;
         struct timetable *timetable;
         size_t n = count(declared);
@@ -161,7 +162,7 @@ static void copy(char *target, size_t size, const char *source) {
         (void) snprintf(target, size, "%s", source);
 }
 
-int timetable_declare(struct timetable *timetable) {
+static int declare(const struct timetable *timetable) {
         int r = 0;
 
         for (size_t i = 0; i < timetable->n_entries && r >= 0; i++) {
@@ -180,9 +181,18 @@ int timetable_declare(struct timetable *timetable) {
         return r;
 }
 
-void timetable_receive(struct timetable *timetable, const struct message *message) {
+int timetable_set_up(struct muster *muster, char **ret_reason) {
+        int r;
+
+        if (muster->role != MUSTER_ROLE_AGENT)
+                return 0;
+        r = timetable_new(&muster->timetable, muster, ret_reason);
+        return r < 0 || !muster->channel ? r : declare(muster->timetable);
+}
+
+void timetable_receive(struct muster *muster, const struct message *message) {
         const struct message_since *since = (const void *) message->payload;
-        struct entry *entry = find(timetable, since->name);
+        struct entry *entry = muster->timetable ? find(muster->timetable, since->name) : NULL;
 
         if (entry)
                 entry->since = since->since;
@@ -288,12 +298,9 @@ static int watch_clock(struct timetable *timetable) {
                                dispatch_clock, timetable);
 }
 
-int timetable_start(struct timetable *timetable) {
+static int start(struct timetable *timetable) {
         int r = 0;
 
-        if (timetable->started || timetable->n_entries == 0)
-                return 0;
-        timetable->started = true;
         for (size_t i = 0; i < timetable->n_entries && r >= 0; i++) {
                 struct entry *entry = &timetable->entries[i];
 
@@ -304,4 +311,16 @@ int timetable_start(struct timetable *timetable) {
                 r = arm(entry);
         }
         return r < 0 ? r : watch_clock(timetable);
+}
+
+void timetable_start(struct muster *muster) {
+        struct timetable *timetable = muster->timetable;
+        int r;
+
+        if (!timetable || !muster->channel || timetable->started || timetable->n_entries == 0)
+                return;
+        timetable->started = true;
+        r = start(timetable);
+        if (r < 0)
+                (void) log_error(r, "Failed to start the schedules: %m");
 }

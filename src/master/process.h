@@ -83,6 +83,7 @@ struct process {
         struct cgroup_memory memory;  /* as it was at the last look */
         uint64_t oom_kills_said;      /* of those, what was logged */
         struct usage usage;
+        uint64_t last_run;    /* of a schedule that it was given, by number */
         usec_t replace_again; /* no successor before that time, as the one before failed */
         usec_t replace_wait;
 

@@ -18,6 +18,7 @@
 
 #include <muster/app.h>
 
+#include "master/least-busy.h"
 #include "master/schedule-record.h"
 #include "master/schedule-report.h"
 #include "master/service-schedule.h"
@@ -31,34 +32,40 @@ static bool is_ready(const struct process *process) {
         return process->role == PROCESS_WORKER && process->state == PROCESS_READY;
 }
 
-/* Requests and runs that it has begun, and then how much of its time it works. */
-static uint64_t load_of(const struct service *service, const struct process *process) {
-        uint64_t begun = schedules_running(&service->schedules, process->pid);
+static struct busyness busyness_of(const struct service *service, const struct process *process,
+                                   usec_t now) {
         struct slot slot;
 
         service_read_slot(service, process, &slot);
-        return (begun + slot.in_flight) * 1024 + process->usage.business;
+        return (struct busyness){
+                .load = busyness_load(slot.in_flight, process->usage.business,
+                                      slot.busy_since > 0 && slot.busy_since < now ? now - slot.busy_since
+                                                                                   : 0),
+                .given = schedules_running(&service->schedules, process->pid),
+                .turn = process->last_run,
+        };
 }
 
-/* Who may do it: the one with that number, or the least busy of all. NULL while there is nobody. */
+/* Who may do it: the one with that number, or the least busy of all; one of the past or the future, which may not know the
+ * schedule, only where there is no other. NULL while there is nobody. */
 static struct process *find_worker(const struct service *service, int number) {
         struct process *found = NULL;
-        uint64_t least = UINT64_MAX;
+        struct busyness least = {};
+        bool current = false;
 
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
-                uint64_t load;
+                bool serves = process->generation == service->current->number;
+                struct busyness busyness;
 
-                if (!is_ready(process) || (number >= 0 && process->number != number))
+                if (!is_ready(process) || (number >= 0 && process->number != number) || (current && !serves))
                         continue;
-                load = load_of(service, process);
-                /* One of the past or the future may not know the schedule. */
-                if (process->generation != service->current->number)
-                        load |= UINT64_C(1) << 63;
-                if (load >= least)
+                busyness = busyness_of(service, process, now_monotonic());
+                if (found && serves == current && !busyness_less(&busyness, &least))
                         continue;
-                least = load;
                 found = process;
+                least = busyness;
+                current = serves;
         }
         return found;
 }
@@ -95,6 +102,7 @@ static bool give(struct service *service, struct schedule_run *run) {
         if (channel_send(process->channel, MESSAGE_RUN, &order, sizeof(order)) < 0)
                 return false;
         run->pid = process->pid;
+        process->last_run = run->id;
         return true;
 }
 
