@@ -11,6 +11,7 @@
 #include "cli/listing.h"
 #include "cli/verb.h"
 #include "config/config.h"
+#include "util/text.h"
 
 /* ---- What is there ---- */
 
@@ -19,6 +20,7 @@ static int add_setting(const char *section, const char *key, const char *value, 
                        void *userdata) {
         struct value *all = userdata;
         struct value *last = all->n_items > 0 ? &all->items[all->n_items - 1] : NULL;
+        _cleanup_free_ char *clean = NULL;
         int r;
 
         if (!last || !streq(last->name, section))
@@ -26,7 +28,8 @@ static int add_setting(const char *section, const char *key, const char *value, 
         last = last ? value_add(last, key, VALUE_DICTIONARY) : NULL;
         if (!last)
                 return -ENOMEM;
-        r = value_add_text(last, "Value", value);
+        clean = text_hide_passwords(strdup(value));
+        r = clean ? value_add_text(last, "Value", clean) : -ENOMEM;
         return r < 0 ? r : value_add_text(last, "Origin", origin);
 }
 

@@ -13,6 +13,7 @@
 #define CONFIG_SCHEDULES_MAX        64U
 #define CONFIG_SCHEDULE_NAME_MAX    63U
 #define CONFIG_SCHEDULE_KEYS        7U
+#define CONFIG_BROKERS_MAX          16U
 
 /* What [restart] on_limit says. */
 enum config_on_limit {
@@ -100,6 +101,15 @@ struct config {
         struct {
                 unsigned int fault_limit; /* faults a minute */
         } agent;
+
+        struct {
+                char **url;        /* NULL-terminated, see config/broker-url.h; empty = no broker */
+                char *credentials; /* paths; "" = none */
+                char *tls_ca;
+                char *tls_certificate;
+                char *tls_key;
+                uint64_t queue; /* bytes */
+        } broker;
 
         struct {
                 unsigned int limit;

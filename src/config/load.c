@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "config/ini.h"
 #include "config/table.h"
+#include "util/text.h"
 
 #define VALUE_SHOWN 80 /* bytes of a bad value that an error repeats */
 #define REASON_MAX  160
@@ -39,9 +40,10 @@ static int report_unknown_section(struct loader *loader, const char *origin, con
 }
 
 static const char *shown(const char *value, char *buffer, size_t size) {
-        bool cut = strlen(value) > VALUE_SHOWN;
+        _cleanup_free_ char *clean = text_hide_passwords(strdup(value));
+        bool cut = clean && strlen(clean) > VALUE_SHOWN;
 
-        (void) snprintf(buffer, size, "%.*s%s", VALUE_SHOWN, value, cut ? "…" : "");
+        (void) snprintf(buffer, size, "%.*s%s", VALUE_SHOWN, clean ?: "", cut ? "…" : "");
         return buffer;
 }
 
@@ -291,6 +293,16 @@ static int check_schedules(struct loader *loader) {
         return r;
 }
 
+static int check_broker(struct loader *loader, const char *path) {
+        const struct config *c = loader->config;
+
+        if (!*c->broker.tls_certificate == !*c->broker.tls_key)
+                return 0;
+        return config_report_error(
+                loader->report, "%s: [broker] tls_certificate and tls_key go together, and only one is set",
+                path);
+}
+
 /* What makes sense key by key, but not together. */
 static int check_together(struct loader *loader, const char *path) {
         const struct config *c = loader->config;
@@ -309,6 +321,8 @@ static int check_together(struct loader *loader, const char *path) {
                                           "%s: [http] request_timeout is shorter than header_timeout, "
                                           "which will never pass",
                                           path);
+        if (r == 0)
+                r = check_broker(loader, path);
         if (r == 0 && c->log.slow != USEC_NEVER && c->log.slow > c->http.request_timeout)
                 r = config_report_warning(loader->report,
                                           "%s: [log] slow is longer than [http] request_timeout, "

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 #include "config/address.h"
+#include "config/broker-url.h"
 #include "config/config.h"
 #include "config/table.h"
 #include "util/cron.h"
@@ -30,6 +31,7 @@
 #define SERVER_HEADER_MAX    256
 
 #define CONFIG_PATHS_ALLOWED "absolute paths"
+#define CONFIG_PATH_ALLOWED  "an absolute path, or nothing"
 
 /* In the order of syslog's numbers. */
 static const char *const level_names[] = {
@@ -72,6 +74,16 @@ static int check_path(const char *text) {
         if (*text != '/' || strstr(text, "/../") || (length >= 3 && streq(text + length - 3, "/..")))
                 return -EINVAL;
         return 0;
+}
+
+static int check_path_or_none(const char *text) {
+        return *text ? check_path(text) : 0;
+}
+
+static int check_broker_url(const char *text) {
+        struct config_broker_url url;
+
+        return config_broker_url_parse(text, &url);
 }
 
 /* A field value of HTTP: visible characters with single bytes of space between them. */
@@ -223,6 +235,33 @@ const struct config_key config_table[] = {
           .unit = "faults a minute", .reloadable = true, FIELD(agent.fault_limit),
           .help = "How many crashes of its callbacks the agent survives within a minute before it is "
                   "restarted." },
+
+        { "broker", "url", CONFIG_LIST, .fallback = "", .min = 0, .max = CONFIG_BROKERS_MAX,
+          .check = check_broker_url, .allowed = CONFIG_BROKER_URL_ALLOWED, .reloadable = true,
+          FIELD(broker.url),
+          .help = "The message broker that the application's agent talks to: " CONFIG_BROKER_URL_ALLOWED
+                  ", which needs the package muster-nats and a unit that lets the service reach the network. Of several, "
+                  "separated by blanks, one that answers is taken. USER alone is a token; %XX stands for a byte. Empty: "
+                  "no broker." },
+        { "broker", "credentials", CONFIG_STRING, .fallback = "", .check = check_path_or_none,
+          .allowed = CONFIG_PATH_ALLOWED, .reloadable = true, FIELD(broker.credentials),
+          .help = "A file with what the broker wants to know of us, read whenever a connection is made: a credentials "
+                  "file of NATS (.creds), or one line USER:PASSWORD or TOKEN. It need not be readable by others where "
+                  "systemd hands it over (LoadCredential=, /run/credentials/muster@NAME.service/…)." },
+        { "broker", "tls_ca", CONFIG_STRING, .fallback = "", .check = check_path_or_none,
+          .allowed = CONFIG_PATH_ALLOWED, .reloadable = true, FIELD(broker.tls_ca),
+          .help = "A file with the certificates (PEM) by which a broker with TLS is trusted. Empty: those of the "
+                  "system." },
+        { "broker", "tls_certificate", CONFIG_STRING, .fallback = "", .check = check_path_or_none,
+          .allowed = CONFIG_PATH_ALLOWED, .reloadable = true, FIELD(broker.tls_certificate),
+          .help = "A file with our own certificate (PEM), for a broker that asks for one." },
+        { "broker", "tls_key", CONFIG_STRING, .fallback = "", .check = check_path_or_none,
+          .allowed = CONFIG_PATH_ALLOWED, .reloadable = true, FIELD(broker.tls_key),
+          .help = "The file with its key (PEM)." },
+        { "broker", "queue", CONFIG_SIZE, .fallback = "16M", .min = 4 * KIB, .max = TIB / 1024,
+          .reloadable = true, FIELD(broker.queue),
+          .help = "How much may wait until the application takes it, and as much again until the broker takes what the "
+                  "application publishes. What exceeds it is dropped, counted and logged." },
 
         { "restart", "limit", CONFIG_UINT, .fallback = "60", .min = 1, .max = 100000, .unit = "restarts",
           .reloadable = true, FIELD(restart.limit),

@@ -160,8 +160,8 @@ static int append_setting(const char *section, const char *key, const char *valu
 
         if (!clean || !place)
                 return -ENOMEM;
-        return sd_bus_message_append(userdata, "(ssss)", section, key, text_make_utf8(clean),
-                                     text_make_utf8(place));
+        return sd_bus_message_append(userdata, "(ssss)", section, key,
+                                     text_make_utf8(text_hide_passwords(clean)), text_make_utf8(place));
 }
 
 static int method_get_configuration(sd_bus_message *message, void *userdata, sd_bus_error *error) {

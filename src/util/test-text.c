@@ -94,9 +94,31 @@ static void another_escape_is_refused(void **state) {
         }
 }
 
+static void users_and_passwords_of_urls_are_hidden(void **state) {
+        static const char *const cases[][2] = {
+                { "", "" },
+                { "nats://host:4222", "nats://host:4222" },
+                { "nats://me:secret@host", "nats://***@host" },
+                { "nats://u@host", "nats://*@host" },
+                { "nats://a:p@ss@one tls://b:q/@two", "nats://***@one tls://***@two" },
+                { "me@example.org, http://host/?q=a", "me@example.org, http://host/?q=a" },
+                { "nats://me:secr", "nats://me:secr" },
+                { "nats://@host", "nats://@host" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char copy[80];
+
+                (void) snprintf(copy, sizeof(copy), "%s", cases[i][0]);
+                assert_string_equal(text_hide_passwords(copy), cases[i][1]);
+        }
+        assert_null(text_hide_passwords(NULL));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(control_bytes_become_blanks),
+                cmocka_unit_test(users_and_passwords_of_urls_are_hidden),
                 cmocka_unit_test(valid_utf8_stays),
                 cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
                 cmocka_unit_test(an_escaped_text_is_one_line_and_comes_back),

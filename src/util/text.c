@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "util/text.h"
 
@@ -46,6 +47,25 @@ char *text_make_utf8(char *text) {
                 if (length == 0)
                         *p = '?';
                 p += length ?: 1;
+        }
+        return text;
+}
+
+char *text_hide_passwords(char *text) {
+        char *url = text;
+
+        while (url && (url = strstr(url, "://"))) {
+                size_t length, hidden;
+                char *at;
+
+                url += 3;
+                length = strcspn(url, " \t\n");
+                at = memrchr(url, '@', length);
+                if (!at)
+                        continue;
+                hidden = (size_t) (at - url) < 3 ? (size_t) (at - url) : 3;
+                memset(url, '*', hidden);
+                memmove(url + hidden, at, strlen(at) + 1);
         }
         return text;
 }

@@ -11,6 +11,10 @@ char *text_fold(char *text);
  * Returns text. */
 char *text_make_utf8(char *text);
 
+/* Replaces user and password of every URL in a text ("nats://me:secret@host") with asterisks, for what is shown. Takes
+ * NULL. Returns text. */
+char *text_hide_passwords(char *text);
+
 /* Writes a text as a part of one line: newline and backslash are escaped. An error stays in the stream. */
 void text_write_escaped(FILE *file, const char *text);
 
