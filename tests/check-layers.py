@@ -17,9 +17,10 @@ LAYERS = {
     "config": {"util"},
     "ipc": {"util"},
     "app": {"util", "config", "ipc"},
+    "broker": {"util", "config"},
     "http": {"util", "config", "ipc", "app"},
     "worker": {"util", "config", "ipc", "app", "http"},
-    "agent": {"util", "config", "ipc", "app", "http"},
+    "agent": {"util", "config", "ipc", "app", "http", "broker"},
     "master": {"util", "config", "ipc", "app", "http"},
     "cli": {"util", "config", "ipc", "app", "http"},
     "apps": set(),
@@ -32,6 +33,7 @@ GUARDED_HEADERS = {
     "iniparser.h": "config/",
     "dictionary.h": "config/",
     "dlfcn.h": "app/",
+    "nats.h": "broker/",
 }
 
 LINES_MAX = 500
