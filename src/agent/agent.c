@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/broker.h"
 #include "app/child.h"
 #include "util/log.h"
 #include "util/log-id.h"
@@ -28,6 +29,7 @@ struct agent {
         usec_t *faults; /* the times of the last `fault_limit`, a ring */
         size_t n_faults;
         size_t next;
+        struct agent_broker *broker; /* NULL for none */
 };
 
 static void agent_deinit(struct agent *agent) {
@@ -102,9 +104,34 @@ static void agent_fault(struct muster *muster, const struct guard_context *conte
         }
 }
 
+static int agent_prepare(struct child *child, void *userdata) {
+        struct agent *agent = userdata;
+
+        return agent_broker_open(&agent->broker, child_muster(child));
+}
+
+static void agent_ready(struct child *child, void *userdata) {
+        const struct agent *agent = userdata;
+
+        agent_broker_activate(agent->broker);
+}
+
+/* Leaves what cannot be ended in order. */
+static void agent_close_broker(struct agent *agent, int status) {
+        if (agent_broker_close(agent->broker))
+                return;
+        (void) log_flush(LOG_FLUSH_AT_END);
+        _exit(status);
+}
+
 int agent_main(int argc, char **argv) {
         _cleanup_(agent_deinit) struct agent agent = {};
-        const struct child_callbacks callbacks = { .leave = agent_leave, .userdata = &agent };
+        const struct child_callbacks callbacks = {
+                .prepare = agent_prepare,
+                .ready = agent_ready,
+                .leave = agent_leave,
+                .userdata = &agent,
+        };
         int r, status;
 
         if (child_new(&agent.child, MUSTER_ROLE_AGENT, argc, argv) < 0)
@@ -118,7 +145,10 @@ int agent_main(int argc, char **argv) {
                 if (r < 0)
                         log_error(r, "The event loop failed: %m");
         }
+        agent_broker_drain(agent.broker);
         status = child_finish(agent.child);
+        status = r < 0 ? EXIT_FAILURE : status;
+        agent_close_broker(&agent, status);
         (void) log_flush(LOG_FLUSH_AT_END);
-        return r < 0 ? EXIT_FAILURE : status;
+        return status;
 }

@@ -207,6 +207,8 @@ static void tell_ready(struct child *child) {
         log_debug("Muster is ready");
         if (child->channel)
                 channel_hold(child->channel, false);
+        if (child->callbacks.ready)
+                child->callbacks.ready(child, child->callbacks.userdata);
         run_hook(child, "ready", child->hooks.ready);
         messenger_ready(child->muster);
         timetable_start(child->muster);
@@ -350,12 +352,24 @@ static struct hooks hooks_of(const struct muster_application *application, enum 
         return (struct hooks){ application->agent_start, application->agent_ready, application->agent_stop };
 }
 
+static int prepare(struct child *child, char **ret_reason) {
+        int r = 0;
+
+        if (child->callbacks.prepare)
+                r = child->callbacks.prepare(child, child->callbacks.userdata);
+        if (r < 0 && child->muster->failure)
+                *ret_reason = strdup(child->muster->failure);
+        return r;
+}
+
 static int load_module(struct child *child) {
         _cleanup_free_ char *reason = NULL;
         int r;
 
         slot_record_maps(child->muster->slot);
         r = process_enter_sandbox(child->muster, child->channel, &reason);
+        if (r >= 0)
+                r = prepare(child, &reason);
         if (r >= 0)
                 r = module_load(&child->module, child->config->muster.module, &reason);
         if (r < 0)

@@ -13,9 +13,14 @@
 struct child;
 
 struct child_callbacks {
+        /* The sandbox is entered; set up what the application's start function may use. Returns 0 or an error. May be
+         * NULL. */
+        int (*prepare)(struct child *child, void *userdata);
         /* The start function has succeeded; open for business, before READY is sent. Returns 0 or an error.
          */
         int (*open)(struct child *child, void *userdata);
+        /* Everything has started; the application is told next. May be NULL. */
+        void (*ready)(struct child *child, void *userdata);
         /* Finish what was accepted, and then end the loop. */
         void (*leave)(struct child *child, void *userdata);
         void *userdata;

@@ -46,6 +46,7 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
         list_init(&muster->children);
         list_init(&muster->watches);
         list_init(&muster->jobs);
+        list_init(&muster->subscriptions);
         muster->instance = strdup(instance);
         if (!muster->instance)
                 return -ENOMEM;
@@ -66,6 +67,7 @@ struct muster *muster_process_free(struct muster *muster) {
         children_end(muster, 0);
         fd_close(muster->detached_fd);
         muster_watches_free(muster);
+        muster_subscriptions_free(muster);
         sd_event_unref(muster->event);
         store_free(muster->store);
         counters_free(muster->counters);

@@ -40,6 +40,9 @@ struct muster {
         struct list watches;
         struct list jobs;            /* runs of schedules that are not finished */
         struct timetable *timetable; /* the agent's, owned */
+        struct list subscriptions;         /* to messages of a broker */
+        const struct broker_calls *broker; /* NULL without one */
+        void *broker_owner;
         void *data;
         struct counters *counters; /* NULL: none is used */
         struct store *store;       /* likewise */
@@ -66,3 +69,6 @@ void muster_timers_free(struct muster *muster);
 
 /* Ends every watch; part of muster_process_free(). */
 void muster_watches_free(struct muster *muster);
+
+/* Forgets every subscription; likewise. */
+void muster_subscriptions_free(struct muster *muster);

@@ -223,6 +223,31 @@ static void print_agent(const struct value *status, FILE *file) {
         (void) fputc('\n', file);
 }
 
+/* "none" where none is configured. */
+static void print_broker(const struct value *status, FILE *file) {
+        const struct value *broker = value_get(status, "Broker");
+        const char *state = value_text(broker, "State"), *reason = value_text(broker, "Reason");
+        char span[FORMAT_MAX];
+
+        if (!*state || streq(state, "none"))
+                return;
+        label(file, "Broker");
+        print_text(file, state);
+        (void) fputs(" to ", file);
+        print_text(file, value_text(broker, "Server"));
+        (void) fprintf(file, " for %s", format_span(value_number(broker, "ForUsec"), span, sizeof(span)));
+        if (*reason) {
+                (void) fputs(" (", file);
+                print_text(file, reason);
+                (void) fputc(')', file);
+        }
+        (void) fprintf(file,
+                       ", %" PRIu64 " connections, %" PRIu64 " received, %" PRIu64 " published, %" PRIu64
+                       " dropped\n",
+                       value_number(broker, "Connections"), value_number(broker, "Received"),
+                       value_number(broker, "Published"), value_number(broker, "Dropped"));
+}
+
 /* A worker that has no process has only a few facts. */
 static void add_worker(struct listing *listing, const struct value *worker) {
         char span[FORMAT_MAX], bytes[FORMAT_MAX];
@@ -279,6 +304,7 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_quarantine(status, file);
         print_schedules(status, now, file);
         print_agent(status, file);
+        print_broker(status, file);
         (void) fputc('\n', file);
         return print_workers(status, file, width);
 }

@@ -224,6 +224,10 @@ int scoreboard_read(const struct scoreboard *scoreboard, size_t index, struct sl
 
         make_printable(ret->route, sizeof(ret->route));
         make_crash_safe(&ret->crash);
+        make_printable(ret->broker.server, sizeof(ret->broker.server));
+        make_printable(ret->broker.reason, sizeof(ret->broker.reason));
+        if (ret->broker.state >= _SLOT_BROKER_STATE_MAX)
+                ret->broker.state = SLOT_BROKER_NONE;
         ret->n_maps = MIN(ret->n_maps, SLOT_MAPS_MAX);
         for (size_t i = 0; i < ret->n_maps; i++)
                 make_printable(ret->maps[i].name, sizeof(ret->maps[i].name));

@@ -68,6 +68,26 @@ struct slot_map {
         char name[40];
 };
 
+enum slot_broker_state {
+        SLOT_BROKER_NONE, /* is configured */
+        SLOT_BROKER_CONNECTING,
+        SLOT_BROKER_CONNECTED,
+        SLOT_BROKER_RECONNECTING,
+        _SLOT_BROKER_STATE_MAX,
+};
+
+/* The agent's connection to a message broker. */
+struct slot_broker {
+        uint32_t state;
+        uint64_t since;       /* monotonic */
+        uint64_t connections; /* made so far */
+        uint64_t received;    /* messages that the application was given */
+        uint64_t published;
+        uint64_t dropped;
+        char server[96];
+        char reason[160]; /* why there is no connection */
+};
+
 struct slot {
         _Alignas(64) uint32_t version;
         uint32_t state;
@@ -94,6 +114,8 @@ struct slot {
         _Alignas(64) struct crash_record crash;
         uint32_t n_maps;
         struct slot_map maps[SLOT_MAPS_MAX];
+
+        _Alignas(64) struct slot_broker broker;
 };
 
 struct counter;

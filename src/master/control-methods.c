@@ -229,6 +229,7 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("MessagesDropped", "t", control_get_number, 0, 0),
         SD_BUS_PROPERTY("Workers", "aa{sv}", control_get_workers, 0, 0),
         SD_BUS_PROPERTY("Agent", "a{sv}", control_get_agent, 0, 0),
+        SD_BUS_PROPERTY("Broker", "a{sv}", control_get_broker, 0, 0),
         SD_BUS_PROPERTY("Sockets", "aa{sv}", control_get_sockets, 0, 0),
         SD_BUS_PROPERTY("LastReload", "a{sv}", control_get_last_reload, 0, 0),
         SD_BUS_PROPERTY("LastUpgrade", "a{sv}", control_get_last_upgrade, 0, 0),

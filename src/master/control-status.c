@@ -221,8 +221,7 @@ int control_get_workers(sd_bus *bus, const char *path, const char *interface, co
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* The agent of the present generation; while there is none, the one that is there. */
-static const struct process *find_agent(const struct service *service) {
+const struct process *control_find_agent(const struct service *service) {
         const struct process *found = NULL;
 
         LIST_FOREACH(node, &service->processes) {
@@ -239,7 +238,7 @@ int control_get_agent(sd_bus *bus, const char *path, const char *interface, cons
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const struct control_client *client = userdata;
         const struct service *service = client->control->service;
-        const struct process *agent = find_agent(service);
+        const struct process *agent = control_find_agent(service);
         struct usage usage;
         struct slot slot;
         int r;

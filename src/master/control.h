@@ -126,6 +126,9 @@ typedef int control_method_t(sd_bus_message *message, void *userdata, sd_bus_err
 control_getter_t control_get_text, control_get_number, control_get_workers, control_get_agent,
         control_get_sockets, control_get_budgets, control_get_last_reload, control_get_totals;
 
+/* control-broker.c */
+control_getter_t control_get_broker;
+
 /* control-counters.c */
 control_getter_t control_get_counters;
 
@@ -149,6 +152,9 @@ void control_look(struct service *service, const struct process *gone);
 
 /* "starting", "running", "reloading", "stopping". */
 const char *control_service_state(const struct service *service);
+
+/* The agent of the present generation; while there is none, the one that is there, or NULL. */
+const struct process *control_find_agent(const struct service *service);
 
 /* The name of what a process is doing: "starting", "ready", "draining", "crashed". */
 const char *control_state_name(const struct service *service, const struct process *process);

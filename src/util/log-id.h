@@ -15,6 +15,9 @@
 #define LOG_ID_QUARANTINE        "b7d3f06a15c84e92a8047b6dc9e2315f"
 #define LOG_ID_REFUSED           "180dfb91adee46dd882a1ea167a481e5"
 #define LOG_ID_UPGRADE           "5b1e7c90d3a84f26b7f04e8a9c6d2137"
+#define LOG_ID_BROKER_LOST       "00a695d9eef943308142aeb8461bab93"
+#define LOG_ID_BROKER_BACK       "49d6b3564a9a405a8ba42d3181498ebf"
+#define LOG_ID_BROKER_DROPPED    "29c781d9ce0c4d8ba920edd3d03c58bf"
 
 #define LOG_ID_SCHEDULE_FAILED   "4d0c6b6f3e8f4c0e9d4f1a72c85be943"
 
