@@ -77,6 +77,12 @@ static const struct place {
         { .path = "/proc", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
         { .path = "/sys", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
         { .path = "/run/systemd", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
+        /* where /etc/resolv.conf may point to */
+        { .path = "/run/NetworkManager", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
+        { .path = "/run/resolvconf", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
+        /* what the agent loads, and what systemd hands over */
+        { .variable = "MUSTER_LIBEXEC_DIR", .roles = SANDBOX_AGENT, .access = LANDLOCK_READ },
+        { .variable = "CREDENTIALS_DIRECTORY", .roles = SANDBOX_CHILD, .access = LANDLOCK_READ },
 };
 
 /* ---- Files ---- */
@@ -177,6 +183,16 @@ static int grant_core(struct grants *grants, const struct config *config) {
                                                    : 0;
 }
 
+/* By the folder: a file that is changed is often another one of the same name. */
+static int grant_broker(struct grants *grants, const struct config *config) {
+        int r;
+
+        r = grant_folder_of(grants, config->broker.credentials, LANDLOCK_READ);
+        r = r < 0 ? r : grant_folder_of(grants, config->broker.tls_ca, LANDLOCK_READ);
+        r = r < 0 ? r : grant_folder_of(grants, config->broker.tls_certificate, LANDLOCK_READ);
+        return r < 0 ? r : grant_folder_of(grants, config->broker.tls_key, LANDLOCK_READ);
+}
+
 static int make_grants(struct grants *grants, enum sandbox_role role, const struct config *config,
                        const char *programs) {
         bool narrow = role != SANDBOX_MASTER && config->worker.read_paths && *config->worker.read_paths;
@@ -192,6 +208,8 @@ static int make_grants(struct grants *grants, enum sandbox_role role, const stru
                 r = r < 0 ? r : grant_list(grants, config->worker.read_paths, LANDLOCK_READ);
                 r = r < 0 ? r : grant_folder_of(grants, config->muster.module, LANDLOCK_READ);
                 r = r < 0 ? r : grant_variable(grants, "MUSTER_MODULE_DIR", LANDLOCK_READ);
+                if (role == SANDBOX_AGENT)
+                        r = r < 0 ? r : grant_broker(grants, config);
         }
         return r;
 }

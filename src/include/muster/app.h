@@ -403,19 +403,37 @@ MUSTER_PUBLIC int muster_job_finish(struct muster_job *job, int result, const ch
 /* ---------------------------------------------------------------------------------------------------------
  * A message broker: messages from and to other systems, in the agent only. `[broker] url` says where it is
  * ("nats://127.0.0.1:4222"); the package muster-nats is needed for that one.
+ *
+ *     static void changed(struct muster *muster, const char *subject, const void *data, size_t size, void *handler_data) {
+ *             muster_send_to_app(muster, "refresh", "push", 4);
+ *     }
+ *
+ *     static int agent_start(struct muster *muster) {
+ *             return muster_subscribe(muster, "catalogue.*", changed, NULL) ? 0 : -errno;
+ *     }
+ *
+ * The connection is made in the background, and whenever it is lost made again, with a growing pause and all
+ * subscriptions. A broker like NATS keeps nothing for who is not there: what is sent while there is no connection, before
+ * agent_ready, or in the moment in which one agent takes over from another is not delivered later (in that
+ * moment it may be delivered twice). So a message is best a hint to look, and something else a safety net.
  */
 
+/* The data is followed by a NUL that is not counted, and together with the subject it is valid while the handler runs. */
 typedef void (*muster_broker_handler_t)(struct muster *muster, const char *subject, const void *data,
                                         size_t size, void *handler_data);
 
-/* Subscribes, also while there is no connection: that is made, and made again with a growing pause, in the background, with
- * all subscriptions. Returns NULL with errno set: EPERM outside the agent, ENOTCONN where no broker is configured,
- * EINVAL, ENOMEM. */
+/* Subscribes to a subject or, where the broker has them, a pattern ("orders.*", "orders.>"); also while there is no
+ * connection. Messages come once the agent is ready, in the order in which the broker sends them. Returns NULL with
+ * errno set: EPERM outside the agent, ENOTCONN where no broker is configured, EINVAL, ENOMEM. */
 MUSTER_PUBLIC struct muster_subscription *muster_subscribe(struct muster *muster, const char *subject,
                                                            muster_broker_handler_t handler, void *data);
+
+/* Ends it, also from within its own handler, which is not called again; takes NULL. Returns NULL. */
 MUSTER_PUBLIC struct muster_subscription *muster_unsubscribe(struct muster_subscription *subscription);
 
-/* Publishes, -EAGAIN while there is no connection, else the errors above. */
+/* Publishes. With 0 the message will be sent, without waiting for it; what is left when the connection is lost is sent when
+ * it is back. -EAGAIN while there is no connection, -ENOBUFS when too much waits already ([broker] queue), -EMSGSIZE
+ * for more than the broker takes (NATS: 1 MiB unless configured), else the errors above. */
 MUSTER_PUBLIC int muster_publish(struct muster *muster, const char *subject, const void *data, size_t size);
 
 /* Whether there is a connection now. */
