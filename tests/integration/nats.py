@@ -81,8 +81,8 @@ class Client:
 
     def __init__(self, port, **connect):
         self.sock = socket.create_connection(("127.0.0.1", port), SOON)
-        self.file = self.sock.makefile("rb")
-        self.info = json.loads(self.file.readline().split(None, 1)[1])
+        self.buffer = b""
+        self.info = json.loads(self._take_line().split(None, 1)[1])
         self.messages = []
         self.sids = 0
         self.questions = 0
@@ -112,15 +112,29 @@ class Client:
         self.flush()
         return self
 
+    def _fill(self):
+        part = self.sock.recv(1 << 16)
+        if not part:
+            raise ConnectionError("the server has closed the connection")
+        self.buffer += part
+
+    def _take_line(self):
+        """A line that is there whole; one whose wait has timed out can be waited for again."""
+        while b"\r\n" not in self.buffer:
+            self._fill()
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        return line
+
     def _read(self):
         """One thing from the server; False when that was the answer to a ping."""
-        line = self.file.readline()
+        line = self._take_line()
         words = line.split()
-        if not words:
-            raise ConnectionError("the server has closed the connection")
         if words[0] == b"MSG":
-            data = self.file.read(int(words[-1]) + 2)[:-2]
-            self.messages.append((words[1].decode(), data))
+            size = int(words[-1])
+            while len(self.buffer) < size + 2:
+                self._fill()
+            self.messages.append((words[1].decode(), self.buffer[:size]))
+            self.buffer = self.buffer[size + 2:]
         elif words[0] == b"PING":
             self.send("PONG")
         elif words[0] == b"-ERR":
@@ -151,5 +165,4 @@ class Client:
                 return answer
 
     def close(self):
-        self.file.close()
         self.sock.close()

@@ -30,6 +30,7 @@ static const char *error_name(int r) {
 }
 
 static unsigned long question;
+static int *volatile nowhere = (int *) 16; /* not NULL, which UBSan would notice before the hardware does */
 
 static void reply(struct muster *muster, const char *text) {
         char numbered[512];
@@ -105,7 +106,7 @@ static void on_command(struct muster *muster, const char *subject, const void *d
                 (void) snprintf(text, sizeof(text), "%d", getpid());
                 reply(muster, text);
         } else if (strcmp(command, "crash") == 0)
-                *(volatile int *) NULL = 0;
+                *nowhere = 0;
         else if (strcmp(command, "publish-crash") == 0)
                 (void) muster_publish(muster, "reply", (const void *) 16, 100000);
         else if (strcmp(command, "exit") == 0)
