@@ -14,21 +14,20 @@
 static void the_parts_are_found(void **state) {
         static const struct {
                 const char *text;
-                bool tls;
-                const char *user, *password, *host;
+                const char *user, *password, *host, *name;
                 unsigned int port;
-                const char *name;
+                bool tls;
         } cases[] = {
-                { "nats://127.0.0.1:4223", false, "", "", "127.0.0.1", 4223, "nats://127.0.0.1:4223" },
-                { "nats://broker.example.org", false, "", "", "broker.example.org", 4222,
-                  "nats://broker.example.org:4222" },
-                { "tls://broker/", true, "", "", "broker", 4222, "tls://broker:4222" },
-                { "nats://[::1]:1", false, "", "", "::1", 1, "nats://[::1]:1" },
-                { "nats://[fe80::1]", false, "", "", "fe80::1", 4222, "nats://[fe80::1]:4222" },
-                { "nats://me:secret@h:65535", false, "me", "secret", "h", 65535, "nats://h:65535" },
-                { "nats://token@h", false, "token", "", "h", 4222, "nats://h:4222" },
-                { "nats://a%3ab:p%40%25@h", false, "a:b", "p@%", "h", 4222, "nats://h:4222" },
-                { "nats://me:p@ss:w/rd@h", false, "me", "p@ss:w/rd", "h", 4222, "nats://h:4222" },
+                { "nats://127.0.0.1:4223", "", "", "127.0.0.1", "nats://127.0.0.1:4223", 4223, false },
+                { "nats://broker.example.org", "", "", "broker.example.org",
+                  "nats://broker.example.org:4222", 4222, false },
+                { "tls://broker/", "", "", "broker", "tls://broker:4222", 4222, true },
+                { "nats://[::1]:1", "", "", "::1", "nats://[::1]:1", 1, false },
+                { "nats://[fe80::1]", "", "", "fe80::1", "nats://[fe80::1]:4222", 4222, false },
+                { "nats://me:secret@h:65535", "me", "secret", "h", "nats://h:65535", 65535, false },
+                { "nats://token@h", "token", "", "h", "nats://h:4222", 4222, false },
+                { "nats://a%3ab:p%40%25@h", "a:b", "p@%", "h", "nats://h:4222", 4222, false },
+                { "nats://me:p@ss:w/rd@h", "me", "p@ss:w/rd", "h", "nats://h:4222", 4222, false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -95,9 +94,9 @@ static void what_is_too_long_is_refused(void **state) {
         assert_int_equal(config_broker_url_parse(text, &url), -EINVAL);
 
         memset(text + 7, 'u', CONFIG_BROKER_TEXT_MAX - 1);
-        strcpy(text + 7 + CONFIG_BROKER_TEXT_MAX - 1, "@h");
+        memcpy(text + 7 + CONFIG_BROKER_TEXT_MAX - 1, "@h", 3);
         assert_int_equal(config_broker_url_parse(text, &url), 0);
-        strcpy(text + 7 + CONFIG_BROKER_TEXT_MAX - 1, "u@h");
+        memcpy(text + 7 + CONFIG_BROKER_TEXT_MAX - 1, "u@h", 4);
         assert_int_equal(config_broker_url_parse(text, &url), -EINVAL);
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 import nats
 from client import SLOW, SOON, wait_for
-from muster import build_dir, free_port
+from muster import build_dir
 
 CONNECTED = r"Connected to the broker nats://127\.0\.0\.1:\d+"
 
