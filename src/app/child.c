@@ -352,28 +352,18 @@ static struct hooks hooks_of(const struct muster_application *application, enum 
         return (struct hooks){ application->agent_start, application->agent_ready, application->agent_stop };
 }
 
-static int prepare(struct child *child, char **ret_reason) {
-        int r = 0;
-
-        if (child->callbacks.prepare)
-                r = child->callbacks.prepare(child, child->callbacks.userdata);
-        if (r < 0 && child->muster->failure)
-                *ret_reason = strdup(child->muster->failure);
-        return r;
-}
-
 static int load_module(struct child *child) {
         _cleanup_free_ char *reason = NULL;
         int r;
 
         slot_record_maps(child->muster->slot);
         r = process_enter_sandbox(child->muster, child->channel, &reason);
-        if (r >= 0)
-                r = prepare(child, &reason);
+        if (r >= 0 && child->callbacks.prepare)
+                r = child->callbacks.prepare(child, child->callbacks.userdata);
         if (r >= 0)
                 r = module_load(&child->module, child->config->muster.module, &reason);
         if (r < 0)
-                return start_failed(child, r, reason ?: strerror(-r));
+                return start_failed(child, r, reason ?: child->muster->failure ?: strerror(-r));
         log_debug("Loaded %s", module_path(child->module));
         child->muster->application = module_application(child->module);
         child->hooks = hooks_of(child->muster->application, child->muster->role);
