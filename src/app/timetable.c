@@ -218,7 +218,9 @@ static void tell_next(const struct entry *entry) {
         usec_t now = now_of(plan);
         struct message_next next = { .index = entry->index, .since = plan->base };
 
-        if (plan->fire != USEC_NEVER)
+        if (plan->is_cron && plan->fire != USEC_NEVER)
+                next.when = plan->fire;
+        else if (plan->fire != USEC_NEVER)
                 next.when = now_realtime() + (plan->fire > now ? plan->fire - now : 0);
         (void) channel_send(entry->timetable->muster->channel, MESSAGE_NEXT, &next, sizeof(next));
 }

@@ -115,6 +115,35 @@ static void a_number_is_a_name_only_where_no_number_is_wanted(void **state) {
         }
 }
 
+static void a_name_stands_before_the_action_of_a_verb_that_has_some(void **state) {
+        static const char *const actions[] = { "list", "run", NULL };
+        static const struct {
+                const char *line, *instance;
+                int n_words;
+        } cases[] = {
+                { "musterctl schedule", NULL, 0 },
+                { "musterctl schedule list", NULL, 1 },
+                { "musterctl schedule web", "web", 0 },
+                { "musterctl schedule web list", "web", 1 },
+                { "musterctl schedule run refresh", NULL, 2 },
+                { "musterctl schedule web run refresh", "web", 2 },
+                { "musterctl schedule run run refresh", "run", 2 },
+                { "musterctl -i run schedule run refresh", "run", 2 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct arguments arguments;
+
+                assert_int_equal(parse(&arguments, cases[i].line), 0);
+                arguments_take_instance_before(&arguments, actions);
+                if (cases[i].instance)
+                        assert_string_equal(arguments.instance, cases[i].instance);
+                else
+                        assert_null(arguments.instance);
+                assert_int_equal(arguments.n_words, cases[i].n_words);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(options_may_stand_anywhere),
@@ -123,6 +152,7 @@ int main(void) {
                 cmocka_unit_test(nothing_at_all_has_no_verb),
                 cmocka_unit_test(a_value_that_makes_no_sense_is_refused),
                 cmocka_unit_test(a_number_is_a_name_only_where_no_number_is_wanted),
+                cmocka_unit_test(a_name_stands_before_the_action_of_a_verb_that_has_some),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,16 +104,29 @@ struct muster_route {
 /*
  * One row of the schedule table: work that is to be done now and then.
  *
+ *     static int refresh(struct muster *muster, struct muster_job *job) {
+ *             return cache_load(muster_data(muster));
+ *     }
+ *
+ *     static const struct muster_schedule schedules[] = {
+ *             { "refresh", refresh, .interval = "10min", .type = MUSTER_SCHEDULE_ALL, .immediate = true },
+ *             { "report", report, .cron = "30 4 * * mon-fri", .jitter = "5min" },
+ *             {},
+ *     };
+ *
  * name: of the schedule, for the log, `musterctl schedule` and [schedule:NAME] in the configuration, where an
- *       operator can set everything below but type and handler.
- * interval or cron: when. A span as in systemd.time(7) ("10s", "10min"), or 5 or 6 fields as in crontab(5), the
- *       sixth, before the others, being seconds. Exactly one of them. Cron's times are local time.
+ *       operator can set everything below but the handler: letters, digits, _ and -, whatever their case. Two rows
+ *       of one name, or whatever else is wrong in a row, fail the start.
+ * handler: does it, in a worker. 0, or a negative errno, which is logged with how long it took. A worker that
+ *       dies of it or while it goes on is no reason to leave it undone: another worker gets it, until three have died.
+ * interval or cron: when, exactly one of them. A span as in systemd.time(7) ("10s", "10min"), at least 10ms; the
+ *       first run comes after one interval. Or 5 fields as in crontab(5), or 6, the first being seconds, or "@daily"
+ *       and the like; in local time. muster(7) tells what becomes of times that come twice, never, or are missed.
+ * jitter: a span; each run comes that much later at most, NULL for none.
  * type: one worker, which the master picks, or all of them.
  * overlap: what happens when a run is due and the one before still goes on.
- * immediate: once at the start too. jitter: a span; each run comes that much later at most, NULL for none.
+ * immediate: once at the start too, and when a reload has brought new processes.
  * disable: not before an operator enables it.
- * handler: does it. 0, or a negative errno, which is logged with how long it took. A worker that dies of it or
- *       while it goes on is no reason to leave it undone: another worker gets it.
  */
 typedef int (*muster_schedule_handler_t)(struct muster *muster, struct muster_job *job);
 
@@ -390,12 +403,14 @@ MUSTER_PUBLIC int muster_reply_send(struct muster_reply *reply, int error, const
  * Schedules: see struct muster_schedule
  */
 
-/* Which one this is a run of, and how often it was tried before (its worker died). */
+/* Which one this is a run of, and how often it was tried before (its worker died, and perhaps after it had done it). */
 MUSTER_PUBLIC const char *muster_job_name(const struct muster_job *job);
 MUSTER_PUBLIC unsigned int muster_job_attempt(const struct muster_job *job);
 
-/* The handler may return (0) before the job is done; it is when muster_job_finish() is called, with 0 or a negative errno and a
- * text for the log (NULL for none), after which the job is not to be used. 0, or -EALREADY. */
+/* The handler may return 0 before the job is done; it is when muster_job_finish() is called, with 0 or a negative errno and a
+ * text for the log (NULL for none, up to 255 bytes), after which the job is not to be used. A handler that returns an
+ * error has finished it. A worker that ends waits for its jobs as it does for its requests, for `[worker]
+ * drain_timeout`; what is not finished then, another worker begins anew. 0, or -EALREADY. */
 MUSTER_PUBLIC int muster_job_suspend(struct muster_job *job);
 MUSTER_PUBLIC int muster_job_finish(struct muster_job *job, int result, const char *format, ...)
         __attribute__((__format__(__printf__, 3, 4)));
