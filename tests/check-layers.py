@@ -21,6 +21,7 @@ LAYERS = {
     "http": {"util", "config", "ipc", "app"},
     "worker": {"util", "config", "ipc", "app", "http"},
     "agent": {"util", "config", "ipc", "app", "http", "broker"},
+    "child": {"util", "config", "ipc", "app"},
     "master": {"util", "config", "ipc", "app", "http"},
     "cli": {"util", "config", "ipc", "app", "http"},
     "apps": set(),

@@ -41,6 +41,7 @@ int muster_process_new(struct muster **ret, enum muster_role role, const char *i
                 .config = config,
                 .slot = slot ? slot : &private_slot,
                 .detached_fd = -1,
+                .config_fd = -1,
         };
         list_init(&muster->timers);
         list_init(&muster->children);
@@ -66,6 +67,7 @@ struct muster *muster_process_free(struct muster *muster) {
         muster_timers_free(muster);
         children_end(muster, 0);
         fd_close(muster->detached_fd);
+        fd_close(muster->config_fd);
         muster_watches_free(muster);
         muster_subscriptions_free(muster);
         sd_event_unref(muster->event);

@@ -35,8 +35,10 @@ struct muster {
         sd_event *event;                              /* owned reference */
         bool event_changed;                           /* a source was added or armed since the last turn */
         struct list timers;
-        struct list children; /* of the application */
-        int detached_fd;      /* by which a detached one enters its cgroup, -1: none; owned */
+        struct list children;  /* of the application */
+        int config_fd;         /* a sealed copy for those that are forked, -1: not made yet; owned */
+        struct forked *forked; /* in one that was forked; owned by its program */
+        int detached_fd;       /* by which a detached one enters its cgroup, -1: none; owned */
         struct list watches;
         struct list jobs;            /* runs of schedules that are not finished */
         struct timetable *timetable; /* the agent's, owned */

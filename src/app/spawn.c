@@ -50,6 +50,7 @@ static struct muster_child *muster_child_free(struct muster_child *child) {
         output_close(&child->outputs[0]);
         output_close(&child->outputs[1]);
         collector_free(child->collector);
+        fork_free(child->fork);
         free(child->name);
         free(child);
         return NULL;
@@ -77,7 +78,7 @@ static void call_close(void *argument) {
 
 /* Whether more of it may come. */
 static bool is_open(const struct muster_child *child) {
-        return child->outputs[0].fd >= 0 || child->outputs[1].fd >= 0;
+        return child->outputs[0].fd >= 0 || child->outputs[1].fd >= 0 || fork_is_open(child->fork);
 }
 
 void child_look_for_end(struct muster_child *child) {
@@ -97,6 +98,7 @@ static int dispatch_linger(sd_event_source *source, uint64_t when, void *userdat
         struct muster_child *child = userdata;
         bool first, second;
 
+        fork_close(child->fork);
         first = output_finish(&child->outputs[0]);
         second = output_finish(&child->outputs[1]);
         if (first && second)
@@ -126,6 +128,8 @@ static void collect(struct muster_child *child, const siginfo_t *status) {
 
 static void on_exit_seen(struct muster_child *child, const siginfo_t *status) {
         collect(child, status);
+        if (child->signal != 0)
+                fork_report(child);
         if (is_open(child) && set_timer(child, child->linger, dispatch_linger) < 0)
                 (void) dispatch_linger(NULL, 0, child);
         else

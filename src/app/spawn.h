@@ -29,6 +29,7 @@ struct input {
 };
 
 struct collector;
+struct fork;
 
 struct muster_child {
         struct list node;
@@ -52,6 +53,7 @@ struct muster_child {
         struct input input;
         struct output outputs[2];
         struct collector *collector; /* of muster_exec(), or NULL */
+        struct fork *fork;           /* of muster_fork(), or NULL */
 };
 
 /* How to start one beside what the application says. */
@@ -98,3 +100,9 @@ void input_close(struct input *input);
 /* exec.c: what was collected is handed over, and freed. */
 void collector_finish(struct muster_child *child);
 struct collector *collector_free(struct collector *collector);
+
+/* fork.c: what a function of the module has besides. All take NULL. */
+bool fork_is_open(const struct fork *fork); /* messages may come */
+void fork_close(struct fork *fork);
+void fork_report(const struct muster_child *child); /* a signal has ended it: logs where */
+struct fork *fork_free(struct fork *fork);

@@ -269,6 +269,10 @@ void channel_hold(struct channel *channel, bool hold) {
                 want_flush(channel, &channel->bulk);
 }
 
+void channel_on_room(struct channel *channel, void (*on_room)(struct channel *channel, void *userdata)) {
+        channel->on_room = on_room;
+}
+
 size_t channel_unsent(const struct channel *channel) {
         return channel->urgent.bytes + channel->bulk.bytes;
 }

@@ -17,6 +17,7 @@ struct channel {
         enum message_sender peer;
         channel_message_t on_message;
         channel_closed_t on_closed;
+        void (*on_room)(struct channel *channel, void *userdata); /* or NULL */
         void *userdata;
 
         struct list unsent; /* among those that are to be flushed */

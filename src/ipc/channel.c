@@ -264,6 +264,8 @@ void channel_process(struct channel *channel, uint32_t events) {
                 channel->blocked = false;
                 (void) channel_update_events(channel);
                 channel_flush(channel);
+                if (!channel->blocked && channel->on_room)
+                        channel->on_room(channel, channel->userdata);
         }
         if (events & ~(uint32_t) EPOLLOUT)
                 read_turn(channel);

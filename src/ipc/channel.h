@@ -64,6 +64,9 @@ bool channel_retry(struct channel *channel);
 /* Holds back frames of the types that wait (message_is_bulk()) until it is let go. */
 void channel_hold(struct channel *channel, bool hold);
 
+/* Has it called back each time that all which had to wait for the other end is sent. */
+void channel_on_room(struct channel *channel, void (*on_room)(struct channel *channel, void *userdata));
+
 /* How many bytes wait. */
 size_t channel_unsent(const struct channel *channel);
 

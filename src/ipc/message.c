@@ -50,6 +50,10 @@ static const struct {
         [MESSAGE_NEXT] = { "next", SENDER_AGENT, sizeof(struct message_next), sizeof(struct message_next) },
         [MESSAGE_RUN] = { "run", SENDER_MASTER, sizeof(struct message_run), sizeof(struct message_run) },
         [MESSAGE_DONE] = { "done", SENDER_WORKER, sizeof(struct message_done), sizeof(struct message_done) },
+        [MESSAGE_DATA] = { "data", SENDER_PARENT | SENDER_FORKED, 1, MESSAGE_DATA_MAX + 1, .fds_max = 1,
+                           .bulk = true },
+        [MESSAGE_MEMORY] = { "memory", SENDER_PARENT | SENDER_FORKED, sizeof(uint64_t), sizeof(uint64_t),
+                             .fds_max = 2, .bulk = true },
 };
 
 /* Whatever a type allows fits into a datagram. */

@@ -32,6 +32,8 @@ enum message_type {
         MESSAGE_NEXT,     /* agent */
         MESSAGE_RUN,      /* master */
         MESSAGE_DONE,     /* worker */
+        MESSAGE_DATA,        /* parent or forked: a message between the two, with a NUL behind it */
+        MESSAGE_MEMORY, /* likewise, in a memfd that comes with it; the payload is its size */
         _MESSAGE_TYPE_MAX,
 };
 
@@ -43,6 +45,8 @@ enum message_sender {
         SENDER_MASTER = 1 << 0,
         SENDER_WORKER = 1 << 1,
         SENDER_AGENT = 1 << 2,
+        SENDER_PARENT = 1 << 8, /* of a function that muster_fork() has started, */
+        SENDER_FORKED = 1 << 9, /* and that function */
         SENDER_CHILD = SENDER_WORKER | SENDER_AGENT,
 };
 

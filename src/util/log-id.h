@@ -20,6 +20,7 @@
 #define LOG_ID_BROKER_DROPPED    "29c781d9ce0c4d8ba920edd3d03c58bf"
 
 #define LOG_ID_SCHEDULE_FAILED   "4d0c6b6f3e8f4c0e9d4f1a72c85be943"
+#define LOG_ID_CHILD_CRASH       "d06f4b1a7c2e49d8b3a5e81f6074c9d2"
 
 /* "MESSAGE_ID=…" for log_fields(). */
 #define LOG_FIELD_ID(id) ("MESSAGE_ID=" id)

@@ -39,20 +39,20 @@ class Outcome:
         return self.output.decode()
 
 
-def target(path, **values):
+def target(path, /, **values):
     return path + "?" + urllib.parse.urlencode(values, doseq=True)
 
 
-def ask(service, path, within=3 * SOON, **values):
+def ask(service, path, within=3 * SOON, /, **values):
     with service.client(timeout=within) as client:
         return Outcome(client.get(target(path, **values), [("Connection", "close")]))
 
 
-def spawn(service, within=3 * SOON, **values):
+def spawn(service, within=3 * SOON, /, **values):
     return ask(service, "/spawn", within, **values)
 
 
-def run(service, within=3 * SOON, **values):
+def run(service, within=3 * SOON, /, **values):
     return ask(service, "/exec", within, **values)
 
 

@@ -774,8 +774,9 @@ MUSTER_PUBLIC void muster_child_set_data(struct muster_child *child, void *data)
 MUSTER_PUBLIC void *muster_child_data(const struct muster_child *child);
 
 /* In a process that muster_fork() has started: listens for the parent's messages (NULL: no more), which are
- * handed over as to muster_child_message_handler_t; sends one to it, as muster_child_send() does; and ends
- * with an exit status (0 … 255) when the handler it is called from has returned and all is sent. */
+ * handed over as to muster_child_message_handler_t; sends one to it, which waits as long as the parent has not read
+ * 1 MiB of earlier ones; and ends with an exit status (0 … 255) when the handler it is called from has returned and
+ * all is sent. -ENOTCONN in any other process, else as muster_child_send(). */
 typedef void (*muster_parent_message_handler_t)(struct muster *muster, const void *bytes, size_t size,
                                                 int fd, void *data);
 MUSTER_PUBLIC int muster_on_parent_message(struct muster *muster, muster_parent_message_handler_t handler,
