@@ -219,8 +219,9 @@ const struct config_key config_table[] = {
           .help = "How much memory a worker, with what it has started, may use at all: the kernel kills one that needs "
                   "more, and it is replaced. Needs the memory controller of cgroup version 2." },
         { "worker", "children", CONFIG_BOOL, .fallback = "no", FIELD(worker.children),
-          .help = "Whether the application, in workers and agent, may start processes and execute programs. "
-                  "With no, fork(), system() and the like fail with EPERM." },
+          .help = "Whether the application, in workers and agent, may start processes and execute programs: muster_exec(), "
+                  "muster_spawn() and muster_fork() need it. With no, they and fork(), system() and the like fail "
+                  "with EPERM." },
         { "worker", "read_paths", CONFIG_LIST, .fallback = "", .min = 0, .max = 64, .check = check_path,
           .allowed = CONFIG_PATHS_ALLOWED, FIELD(worker.read_paths),
           .help = "The files and directories that the application, in workers and agent, may read beside "

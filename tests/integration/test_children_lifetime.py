@@ -31,8 +31,9 @@ def daemon(muster, directory):
 
 def test_children_end_in_order_when_the_service_stops(service):
     muster = service(config())
-    start(muster, command="trap 'echo ended in order >&2; exit 0' TERM; while :; do sleep 0.05; done",
+    start(muster, command="trap 'echo ended in order >&2; exit 0' TERM; echo begun >&2; while :; do sleep 0.05; done",
           errors="inherit")
+    muster.log.wait_for("begun")
     muster.stop()
     muster.log.wait_for("ended in order")
 

@@ -32,7 +32,7 @@ def test_rpmlint_finds_nothing(rpms):
 def test_the_package_holds_programs_applications_units_and_examples(packages):
     names = contents(packages.muster)
     assert "/usr/bin/musterctl" in names
-    for program in ("muster-master", "muster-agent", "muster-worker"):
+    for program in ("muster-master", "muster-agent", "muster-worker", "muster-child"):
         assert f"/usr/lib/muster/{program}" in names
     for pattern in (r"/usr/lib/[^/]+/muster/hello\.so", r"/usr/lib/[^/]+/muster/faults\.so",
                     r"(/usr)?/lib/systemd/system/muster@\.service", r"(/usr)?/lib/systemd/system/muster@\.socket",
