@@ -25,7 +25,7 @@ static size_t n_lines;
 /* What came of an action that is counted, by sender. */
 static struct stream {
         pid_t from;
-        uint64_t count, next, disorder, bytes;
+        uint64_t count, next, disorder, bytes, gaps;
 } streams[256];
 
 static void note(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
@@ -206,6 +206,7 @@ static void on_count(struct muster *muster, struct muster_message *message, void
         data = muster_message_data(message, &size);
         number = strtoull(data, &end, 10);
         stream->disorder += stream->count > 0 && number < stream->next;
+        stream->gaps += stream->count > 0 && number > stream->next;
         stream->disorder += (uintptr_t) data % 8 != 0 || data[size] != '\0';
         for (size_t at = (size_t) (end + 1 - data); at < size; at += 997)
                 stream->disorder += data[at] != (char) ('a' + at % 26);
@@ -407,6 +408,13 @@ static int start(struct muster *muster) {
         return 0;
 }
 
+static void stop(struct muster *muster) {
+        for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]) && streams[i].from; i++)
+                muster_log(LOG_NOTICE,
+                           "From %d came %" PRIu64 ", %" PRIu64 " out of order, %" PRIu64 " gaps",
+                           streams[i].from, streams[i].count, streams[i].disorder, streams[i].gaps);
+}
+
 static const struct muster_route routes[] = {
         { "GET", "/pid", pid },
         { "GET", "/do", do_command },
@@ -418,4 +426,5 @@ static const struct muster_route routes[] = {
         {},
 };
 
-MUSTER_APPLICATION(.name = "messages", .routes = routes, .worker_start = start, .agent_start = start);
+MUSTER_APPLICATION(.name = "messages", .routes = routes, .worker_start = start, .worker_stop = stop,
+                   .agent_start = start, .agent_stop = stop);
