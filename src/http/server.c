@@ -202,6 +202,10 @@ usec_t http_server_next(struct http_server *server) {
         return MIN(next, listeners_next(server));
 }
 
+bool http_server_idle(struct http_server *server, usec_t now) {
+        return !server->draining && http_server_next(server) > now;
+}
+
 void http_server_drain(struct http_server *server, usec_t deadline) {
         server->drain_deadline = MIN(server->drain_deadline, deadline);
         if (server->draining)

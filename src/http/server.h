@@ -41,6 +41,9 @@ int http_server_fd(const struct http_server *server);
  * `now` is the monotonic time of this turn of the loop. */
 void http_server_process(struct http_server *server, usec_t now);
 
+/* Whether there is nothing to be done at `now` unless its descriptor is readable. */
+bool http_server_idle(struct http_server *server, usec_t now);
+
 /* When http_server_process() must be called next though nothing happens: an absolute monotonic time, 0 for
  * at once, USEC_NEVER for not at all. */
 usec_t http_server_next(struct http_server *server);

@@ -133,7 +133,7 @@ static void note_working(struct loop *loop, usec_t now) {
 
 int loop_turn(struct loop *loop) {
         struct epoll_event events[EVENTS_PER_TURN];
-        bool readable = false;
+        bool readable = false, messages = false;
         usec_t now;
         int n, r, timeout;
 
@@ -156,9 +156,10 @@ int loop_turn(struct loop *loop) {
         for (int i = 0; i < n; i++)
                 if (events[i].data.ptr == loop)
                         readable = true;
-                else if (events[i].data.ptr == loop->muster->channel)
+                else if (events[i].data.ptr == loop->muster->channel) {
+                        messages = true;
                         channel_process(loop->muster->channel, events[i].events);
-                else if (events[i].data.ptr != loop->server)
+                } else if (events[i].data.ptr != loop->server)
                         http_server_accept(loop->server, events[i].data.ptr);
 
         if (readable) {
@@ -166,6 +167,8 @@ int loop_turn(struct loop *loop) {
                 if (r < 0)
                         return r;
         }
-        http_server_process(loop->server, now);
+        /* A message by itself is no reason to look at connections, which costs a wait of its own. */
+        if (n != 1 || !messages || !http_server_idle(loop->server, now))
+                http_server_process(loop->server, now);
         return 0;
 }
