@@ -17,9 +17,9 @@
 #include "util/fd.h"
 #include "util/time.h"
 
-#define BUCKETS   256U
-#define OPEN_MAX_ ((size_t) 65536)
-#define ACCURACY  USEC_PER_MSEC
+#define BUCKETS       256U
+#define QUESTIONS_MAX ((size_t) 65536)
+#define ACCURACY      USEC_PER_MSEC
 
 struct question {
         struct list node;
@@ -210,7 +210,7 @@ static int prepare(struct muster *muster, struct question **ret, pid_t pid, cons
 
         if (!messenger)
                 return -ENOMEM;
-        if (messenger->n_open >= OPEN_MAX_)
+        if (messenger->n_open >= QUESTIONS_MAX)
                 return -ENOBUFS;
         if (!messenger->questions)
                 messenger->questions = (struct question **) calloc(BUCKETS, sizeof(struct question *));

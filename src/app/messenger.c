@@ -42,7 +42,7 @@ void messenger_free(struct muster *muster) {
 /* Whether the scoreboard shows a process with that pid. Where there is none, the master will tell. */
 static bool is_there(struct muster *muster, struct messenger *messenger, pid_t pid) {
         const struct scoreboard *scoreboard = muster->scoreboard;
-        size_t *seen = &messenger->seen[(unsigned int) pid % MESSENGER_PIDS].slot, end;
+        size_t *seen = &messenger->seen[(unsigned int) pid % MESSENGER_PIDS], end;
         const volatile struct slot *slot;
 
         if (!scoreboard)

@@ -31,10 +31,7 @@ struct messenger {
         muster_failure_handler_t on_failure;
         void *failure_data;
 
-        struct {
-                pid_t pid;
-                size_t slot;
-        } seen[MESSENGER_PIDS]; /* where a process was found in the scoreboard */
+        size_t seen[MESSENGER_PIDS]; /* by pid: in which slot of the scoreboard it was found */
 };
 
 struct muster_message {

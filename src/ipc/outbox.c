@@ -7,12 +7,14 @@
  * that all that is sent in a turn of the loop costs one call of the kernel; a frame with descriptors closes the
  * datagram before it and has its own. So order holds between all of them.
  *
- * What waits is bounded by its bytes and by its descriptors. An outbox that has nothing takes no memory: a datagram
- * begins small, since most often it carries one frame, and grows to its full size when there is more.
+ * What waits is bounded by its bytes and by its descriptors, in each outbox and in all of this process together. An outbox that
+ * has nothing takes no memory: a datagram begins small, since most often it carries one frame, and grows to its full
+ * size when there is more. After a burst the memory is given back to the kernel.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "ipc/outbox.h"
@@ -20,9 +22,13 @@
 #include "util/macro.h"
 
 #define ROOM_FIRST ((size_t) 512)
+#define ALL_MAX    ((size_t) 128 * 1024 * 1024)
+#define BURST      ((size_t) 1024 * 1024) /* so much in one outbox is one */
 
 /* The last one that was in use: a stream of full datagrams needs one after another. */
 static struct packet *spare;
+
+static size_t bytes_in_all;
 
 static void packet_free(struct packet *packet) {
         for (unsigned int i = 0; i < packet->n_fds; i++)
@@ -93,6 +99,16 @@ static struct packet *packet_for(struct outbox *outbox, size_t whole) {
         return last;
 }
 
+static bool has_room(const struct outbox *outbox, size_t whole) {
+        return outbox->bytes + whole <= outbox->bytes_max && bytes_in_all + whole <= ALL_MAX;
+}
+
+static void count(struct outbox *outbox, size_t whole) {
+        outbox->bytes += whole;
+        outbox->peak = MAX(outbox->peak, outbox->bytes);
+        bytes_in_all += whole;
+}
+
 int outbox_reserve(struct outbox *outbox, enum message_type type, size_t size, void **ret) {
         size_t whole = message_frame_size(size);
         struct packet *packet;
@@ -101,14 +117,14 @@ int outbox_reserve(struct outbox *outbox, enum message_type type, size_t size, v
         r = message_check_size(type, size);
         if (r < 0)
                 return r;
-        if (outbox->bytes + whole > outbox->bytes_max)
+        if (!has_room(outbox, whole))
                 return -ENOBUFS;
         packet = packet_for(outbox, whole);
         if (!packet)
                 return -ENOMEM;
         (void) message_begin(packet->bytes + packet->size, packet->room - packet->size, type, size, ret);
         packet->size += whole;
-        outbox->bytes += whole;
+        count(outbox, whole);
         return 0;
 }
 
@@ -143,7 +159,7 @@ int outbox_append_fds(struct outbox *outbox, enum message_type type, const void 
                 return outbox_append(outbox, type, payload, size);
         if (n_fds > message_fds_max(type) || n_fds > MESSAGE_FDS_MAX)
                 return -EINVAL;
-        if (outbox->bytes + whole > outbox->bytes_max || outbox->n_fds + n_fds > outbox->fds_max)
+        if (!has_room(outbox, whole) || outbox->n_fds + n_fds > outbox->fds_max)
                 return -ENOBUFS;
         packet = packet_new(whole);
         if (!packet)
@@ -156,9 +172,17 @@ int outbox_append_fds(struct outbox *outbox, enum message_type type, const void 
         }
         packet->size = whole;
         append_packet(outbox, packet);
-        outbox->bytes += whole;
+        count(outbox, whole);
         outbox->n_fds += n_fds;
         return 0;
+}
+
+static void end_burst(struct outbox *outbox) {
+        if (outbox->peak >= BURST) {
+                free(TAKE_PTR(spare));
+                (void) malloc_trim(0);
+        }
+        outbox->peak = 0;
 }
 
 void outbox_pop(struct outbox *outbox) {
@@ -170,8 +194,11 @@ void outbox_pop(struct outbox *outbox) {
         if (!outbox->first)
                 outbox->last = NULL;
         outbox->bytes -= packet->size;
+        bytes_in_all -= packet->size;
         outbox->n_fds -= packet->n_fds;
         packet_free(packet);
+        if (outbox_empty(outbox))
+                end_burst(outbox);
 }
 
 void outbox_deinit(struct outbox *outbox) {

@@ -23,6 +23,7 @@ struct outbox {
         struct packet *last;
         size_t bytes;
         size_t n_fds;
+        size_t peak; /* of bytes, since it was empty */
         size_t bytes_max;
         size_t fds_max;
 };

@@ -116,13 +116,11 @@ def test_calls_that_make_no_sense_are_refused(trio):
     assert len(one.heard("note")) == 1
 
 
-def test_an_application_has_messages_only_with_a_master(service):
-    """Who is started alone has nobody to send to; see test_worker_alone.py for how."""
-    muster = service(CONFIG)
-    one = peers(muster)[0]
+def test_what_is_sent_while_the_master_does_not_run_waits(trio):
+    muster, one, _, _ = trio
     muster.kill(signal.SIGSTOP)
     try:
-        assert one.do("say all note x") == "0"  # it waits in the channel
+        assert one.do("say all note x") == "0"
     finally:
         muster.kill(signal.SIGCONT)
     one.wait("note")

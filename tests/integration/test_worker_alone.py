@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A worker without a master, under systemd-socket-activate: for a debugger, or to see what an application does alone."""
 
+import contextlib
 import subprocess
 
 import muster as harness
@@ -8,10 +9,12 @@ from client import Client
 from muster import SOON, free_port
 
 
-def test_a_worker_serves_alone_and_says_itself_where_it_crashed(directory):
+@contextlib.contextmanager
+def alone(directory, module):
+    """(process, a connection to it); process.log is what it has said at its end."""
     port = free_port()
     path = directory / "alone.conf"
-    harness.write_config(path, {**harness.DEFAULTS, "muster.module": "faults", "worker.core": "no"})
+    harness.write_config(path, {**harness.DEFAULTS, "muster.module": module, "worker.core": "no"})
     keep = [f"-E{key}" for key in ("MUSTER_LIBEXEC_DIR", "MUSTER_MODULE_DIR", "ASAN_OPTIONS")]
     process = subprocess.Popen(
         ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "--fdname=http", *keep]
@@ -25,9 +28,26 @@ def test_a_worker_serves_alone_and_says_itself_where_it_crashed(directory):
     try:
         process.stderr.readline()  # "Listening on …"
         with Client(("127.0.0.1", port), 2 * SOON) as client:
-            assert int(client.get("/pid").text) == process.pid
-            assert client.get("/crash").status == 500
+            yield process, client
+    except BaseException:
+        process.kill()
+        raise
     finally:
-        _, log = process.communicate(timeout=3 * SOON)
+        _, process.log = process.communicate(timeout=3 * SOON)
+
+
+def test_a_worker_serves_alone_and_says_itself_where_it_crashed(directory):
+    with alone(directory, "faults") as (process, client):
+        assert int(client.get("/pid").text) == process.pid
+        assert client.get("/crash").status == 500
     assert process.returncode == 1
-    assert b"SIGSEGV in GET /crash" in log and b"faults.so+0x" in log
+    assert b"SIGSEGV in GET /crash" in process.log and b"faults.so+0x" in process.log
+
+
+def test_a_worker_alone_has_nobody_to_send_messages_to(directory):
+    with alone(directory, "messages") as (process, client):
+        assert client.get("/do?c=say+all+note+x").text == "ENOTCONN"
+        assert client.get(f"/ask?to={process.pid}&action=echo").text == "ENOTCONN"
+        assert client.get("/notes").text == "ready\n"
+        process.terminate()
+    assert process.returncode == 0
