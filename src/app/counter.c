@@ -14,6 +14,7 @@
 #include "app/counter.h"
 #include "app/process.h"
 #include "ipc/counters.h"
+#include "util/log.h"
 
 struct muster_counter {
         const struct muster *muster;
@@ -50,13 +51,31 @@ struct counters *counters_free(struct counters *counters) {
         return NULL;
 }
 
+static struct counters *counters_of(struct muster *muster) {
+        if (!muster->counters)
+                muster->counters = counters_new(muster);
+        return muster->counters;
+}
+
+void counters_take(struct muster *muster, const struct scoreboard *gone, size_t index) {
+        size_t lost;
+
+        if (!scoreboard_slot(gone, index) || scoreboard_slot(gone, index)->n_counters == 0)
+                return;
+        if (!counters_of(muster)) {
+                log_oom();
+                return;
+        }
+        lost = counters_inherit(muster->slot, muster->counters->table, gone, index);
+        if (lost > 0)
+                log_warning(0, "What a child has counted under %zu names is lost: there are too many", lost);
+}
+
 struct muster_counter *muster_counter(struct muster *muster, const char *name) {
         struct muster_counter *handle;
         int r;
 
-        if (!muster->counters)
-                muster->counters = counters_new(muster);
-        r = muster->counters ? counter_register(muster->slot, muster->counters->table, name) : -ENOMEM;
+        r = counters_of(muster) ? counter_register(muster->slot, muster->counters->table, name) : -ENOMEM;
         if (r < 0) {
                 errno = -r;
                 return NULL;

@@ -15,6 +15,9 @@
  * sees that the number has changed, and does it again. But nobody waits for a master that has lost its processor in between,
  * or its life.
  *
+ * A process that muster_fork() has started has a scoreboard with one slot, which it shares with its parent alone. When it
+ * has ended, the parent adds its table to the own one.
+ *
  * There is no register of names that all would have to agree on. A process finds its own names in its own table; the same
  * name in another's table mostly stands at the same place, because they run the same program, and is looked for there
  * first. A counter is complete before the number of them includes it, so a reader never sees half a name.
@@ -82,20 +85,25 @@ static void begin(struct counter *counter, const char name[COUNTER_NAME_SIZE]) {
         atomic_store_explicit(&counter->value, 0, memory_order_relaxed);
 }
 
-int counter_register(struct slot *slot, struct counter *table, const char *name) {
-        char padded[COUNTER_NAME_SIZE];
-        size_t n = count(slot), at;
+static int register_name(struct slot *slot, struct counter *table, const char name[COUNTER_NAME_SIZE],
+                         size_t hint) {
+        size_t n = count(slot), at = find(table, n, name, hint);
 
-        if (make_name(padded, name) < 0)
-                return -EINVAL;
-        at = find(table, n, padded, COUNTERS_MAX);
         if (at == COUNTERS_MAX)
                 return -ENOSPC;
         if (at == n) {
-                begin(&table[n], padded);
+                begin(&table[n], name);
                 atomic_store_explicit(&slot->n_counters, (uint32_t) n + 1, memory_order_release);
         }
         return (int) at;
+}
+
+int counter_register(struct slot *slot, struct counter *table, const char *name) {
+        char padded[COUNTER_NAME_SIZE];
+
+        if (make_name(padded, name) < 0)
+                return -EINVAL;
+        return register_name(slot, table, padded, COUNTERS_MAX);
 }
 
 /* ---- All tables ---- */
@@ -214,6 +222,26 @@ size_t counters_collect(const struct scoreboard *scoreboard, struct counter_sum 
 }
 
 /* ---- Those that have ended ---- */
+
+size_t counters_inherit(struct slot *slot, struct counter *table, const struct scoreboard *gone,
+                        size_t index) {
+        const struct counter *theirs = scoreboard_counters(gone, index);
+        size_t n = count(scoreboard_slot(gone, index)), lost = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                struct counter_sum one;
+                int at;
+
+                if (!read_counter(&theirs[i], &one))
+                        continue;
+                at = register_name(slot, table, one.name, i);
+                if (at >= 0)
+                        (void) atomic_fetch_add_explicit(&table[at].value, one.value, memory_order_relaxed);
+                else
+                        lost++;
+        }
+        return lost;
+}
 
 /* What is kept, in the table that counts now and in that which will. Both have the same names. */
 struct kept {

@@ -35,6 +35,11 @@ uint64_t counters_sum(const struct scoreboard *scoreboard, const char *name);
 /* All of them in the order in which they were first used, COUNTERS_MAX at most. Returns how many there are. */
 size_t counters_collect(const struct scoreboard *scoreboard, struct counter_sum sums[COUNTERS_MAX]);
 
+/* A parent's side, when a process with a scoreboard of its own has ended: adds what it has counted to the parent's own table.
+ * Returns how many could not be added, since the table is full. */
+size_t counters_inherit(struct slot *slot, struct counter *table, const struct scoreboard *gone,
+                        size_t index);
+
 /* The master's side, when the process of this slot has ended: its counters are kept, and its table is empty. Returns how
  * many could not be kept, since there are too many names. */
 size_t counters_fold(struct scoreboard *scoreboard, size_t index);

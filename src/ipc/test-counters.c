@@ -135,6 +135,33 @@ static void test_what_does_not_fit_is_told_and_the_rest_is_kept(void **state) {
         assert_int_equal(counters_sum(&board, "new"), 0);
 }
 
+static void test_a_parent_inherits_what_its_child_has_counted(void **state) {
+        struct scoreboard lent;
+        struct counter *table;
+
+        assert_int_equal(scoreboard_create(&lent, 1), 0);
+        scoreboard_clear(&lent, 0);
+        table = scoreboard_counters(&lent, 0);
+        assert_int_equal(counter_register(scoreboard_slot(&lent, 0), table, "hits"), 0);
+        assert_int_equal(counter_register(scoreboard_slot(&lent, 0), table, "own"), 1);
+        table[0].value = 5;
+        table[1].value = 6;
+
+        /* The child sees what it has counted itself. */
+        assert_int_equal(counters_sum(&lent, "hits"), 5);
+        assert_int_equal(use(2, "other", 1), 0);
+        assert_int_equal(use(2, "hits", 1), 1);
+        assert_int_equal(
+                counters_inherit(scoreboard_slot(&board, 2), scoreboard_counters(&board, 2), &lent, 0), 0);
+        assert_int_equal(counters_sum(&board, "hits"), 6);
+        assert_int_equal(counters_sum(&board, "own"), 6);
+
+        fill(3, "c");
+        assert_int_equal(
+                counters_inherit(scoreboard_slot(&board, 3), scoreboard_counters(&board, 3), &lent, 0), 2);
+        scoreboard_deinit(&lent);
+}
+
 static void test_all_are_listed_once(void **state) {
         static struct counter_sum sums[COUNTERS_MAX];
 
@@ -299,6 +326,7 @@ int main(void) {
                 TEST(test_sums_are_64_bits_wide_and_begin_again_at_0),
                 TEST(test_what_a_gone_process_has_counted_stays),
                 TEST(test_what_does_not_fit_is_told_and_the_rest_is_kept),
+                TEST(test_a_parent_inherits_what_its_child_has_counted),
                 TEST(test_all_are_listed_once),
                 TEST(test_a_hostile_table_does_no_harm_to_others),
                 TEST(test_names_beyond_all_room_are_left_out),
