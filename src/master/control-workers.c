@@ -127,18 +127,33 @@ static int refuse(const struct service *service, uint64_t number, int error, sd_
         return error;
 }
 
-int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        struct control_client *client = userdata;
-        struct service *service = client->control->service;
-        const struct process *process;
-        struct control_call *call;
+/* The number of a position that there is, and the worker that is ready there, or NULL. */
+static int read_worker(sd_bus_message *message, const struct service *service, unsigned int *ret_number,
+                       const struct process **ret_process, sd_bus_error *error) {
         uint64_t number;
         int r;
 
         r = sd_bus_message_read(message, "t", &number);
         if (r < 0)
                 return r;
-        process = number < service->current->n_workers ? find_ready(service, (unsigned int) number) : NULL;
+        if (number >= service->current->n_workers)
+                return refuse(service, number, -ENOENT, error);
+        *ret_number = (unsigned int) number;
+        *ret_process = find_ready(service, *ret_number);
+        return 0;
+}
+
+int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        struct control_client *client = userdata;
+        struct service *service = client->control->service;
+        const struct process *process;
+        struct control_call *call;
+        unsigned int number;
+        int r;
+
+        r = read_worker(message, service, &number, &process, error);
+        if (r < 0)
+                return r;
         call = control_call_keep(client, message, error);
         if (!call)
                 return -EBUSY; /* what is said is in the error */
@@ -147,9 +162,7 @@ int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error
         /* One that a reload has just put there is another than before. */
         if (process && !(service->next && process->generation == service->next->number))
                 call->pid = process->pid;
-        r = number < service->current->n_workers
-                    ? service_replace(service, (unsigned int) number, "an operator wants it")
-                    : -ENOENT;
+        r = service_replace(service, number, "an operator wants it");
         if (r < 0) {
                 control_call_free(call);
                 return refuse(service, number, r, error);
@@ -163,15 +176,13 @@ int control_stop_worker(sd_bus_message *message, void *userdata, sd_bus_error *e
         struct service *service = client->control->service;
         const struct process *process;
         struct control_call *call;
-        uint64_t number;
+        unsigned int number;
         int r;
 
-        r = sd_bus_message_read(message, "t", &number);
+        r = read_worker(message, service, &number, &process, error);
         if (r < 0)
                 return r;
-        process = number < service->current->n_workers ? find_ready(service, (unsigned int) number) : NULL;
-        r = number < service->current->n_workers ? service_stop_worker(service, (unsigned int) number)
-                                                 : -ENOENT;
+        r = service_stop_worker(service, number);
         if (r < 0)
                 return refuse(service, number, r, error);
         call = control_call_keep(client, message, error);

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 from cgroups import Delegated, cgroup2_mount, own_cgroup, remove
-from muster import Service, wait_for
+from muster import Service, build_dir, wait_for
 
 
 @pytest.fixture
@@ -49,6 +49,36 @@ def service(start):
 
     def make(config=None, **keywords):
         return start(config, **keywords).ready()
+
+    return make
+
+
+@pytest.fixture
+def installed(directory):
+    """A directory of programs, where one can be put in the place of another: replace(name, script)."""
+    path = directory / "programs"
+    path.mkdir()
+    for program in (build_dir() / "src").glob("muster-*"):
+        if program.is_file():
+            os.symlink(program, path / program.name)
+
+    def replace(name, text):
+        """Nobody may find it half written, as with a package."""
+        (path / "new").write_text(text)
+        (path / "new").chmod(0o755)
+        os.rename(path / "new", path / name)
+
+    replace.path = path
+    return replace
+
+
+@pytest.fixture
+def serve(service, installed):
+    """A service of the programs in that directory. The sandbox would neither let scripts run nor what links lead to."""
+
+    def make(config=None):
+        variables = {"MUSTER_LIBEXEC_DIR": str(installed.path)}
+        return service({"muster.sandbox": "no", **(config or {})}, variables=variables)
 
     return make
 

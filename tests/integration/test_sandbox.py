@@ -220,7 +220,7 @@ def test_the_master_is_refused_what_none_of_its_children_needs(service, director
     report = directory / "report"
     muster = service(variables={"LD_PRELOAD": str(harness.build_dir() / "src" / "apps" / "probe.so"),
                                 "PROBE_REPORT": str(report), "PROBE_OUTSIDE": str(elsewhere / "new")})
-    muster.kill(signal.SIGUSR2)
+    muster.kill(signal.SIGUSR1)
     wait_for(lambda: report.exists() and "end" in report.read_text(), "what the master was answered")
     assert report.read_text().split("\n")[:3] == ["mount EPERM", "create EACCES", "execve EACCES"]
     line = muster.log.wait_for("The sandbox of the master refuses mount")

@@ -1,65 +1,15 @@
 # SPDX-License-Identifier: MIT
 """An upgrade in place keeps the master's pid, its children and every request, and is refused where it would not."""
 
-import concurrent.futures
-import json
 import multiprocessing
 import os
-import re
 import signal
-import socket
-import threading
 
 import pytest
 
 import load
 from muster import SOON, build_dir, drained, listening_socket, wait_for
-
-MARK = "Took over from version"
-PROGRAMS = ("muster-master", "muster-agent", "muster-worker")
-
-
-@pytest.fixture
-def installed(directory):
-    """A directory of programs, where one can be put in the place of another: replace(name, script)."""
-    path = directory / "programs"
-    path.mkdir()
-    for name in PROGRAMS:
-        os.symlink(build_dir() / "src" / name, path / name)
-
-    def replace(name, text):
-        """Nobody may find it half written, as with a package."""
-        (path / "new").write_text(text)
-        (path / "new").chmod(0o755)
-        os.rename(path / "new", path / name)
-
-    replace.path = path
-    return replace
-
-
-@pytest.fixture
-def serve(service, installed):
-    """A service of the programs in that directory. The sandbox would neither let scripts run nor what links lead to."""
-    def make(config=None):
-        variables = {"MUSTER_LIBEXEC_DIR": str(installed.path)}
-        return service({"muster.sandbox": "no", **(config or {})}, variables=variables)
-
-    return make
-
-
-def upgrade(muster, count=1):
-    """Tells the master, and waits until all is done."""
-    muster.kill(signal.SIGUSR2)
-    muster.log.wait_for("Upgraded from .* the master and all processes", count=count, within=3 * SOON)
-
-
-def settle(muster, old):
-    """Waits until none of these processes is left."""
-    wait_for(lambda: not set(old) & {process.pid for process in muster.children()}, "the end of the old processes")
-
-
-def pids(muster):
-    return [muster.agent(), *muster.worker_pids()]
+from upgrades import MARK, pids, settle, upgrade
 
 
 def test_the_master_keeps_its_pid_and_its_children_until_they_are_rolled(serve, installed):
@@ -465,88 +415,3 @@ def test_a_new_master_that_cannot_go_on_ends_and_its_workers_finish_their_reques
         assert muster.wait() == 1
         assert slow.response().status == 200
     muster.nothing_left()
-
-
-# By musterctl
-
-
-def test_musterctl_waits_for_the_end_and_says_what_became_of_it(service):
-    muster = service({"worker.workers": 2})
-    before = pids(muster)
-    result = muster.ctl("upgrade")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert re.match(rf"{muster.name}: upgraded from [\d.]+ to [\d.]+, in ", result.stdout)
-    settle(muster, before)
-    status = json.loads(muster.ctl("status", "--json").stdout)
-    assert status["pid"] == muster.pid
-    assert status["last_upgrade"]["result"] == "ok" and status["last_upgrade"]["reason"] == ""
-    assert status["last_upgrade"]["taken_over"] is True and status["last_upgrade"]["number"] == 1
-    assert {worker["generation"] for worker in status["workers"]} == {2}
-    assert "Last upgrade: ok, from " in muster.ctl("status").stdout
-
-
-def test_two_who_ask_wait_for_the_same_end(service):
-    muster = service({"worker.workers": 1})
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        results = [call.result() for call in [pool.submit(muster.ctl, "upgrade") for _ in range(4)]]
-    assert {result.returncode for result in results} == {0}
-
-
-def test_musterctl_says_why_it_was_refused(serve, installed):
-    muster = serve()
-    installed("muster-master", "#!/bin/sh\necho too old; exit 1\n")
-    result = muster.ctl("upgrade")
-    assert result.returncode == 1
-    assert "cannot take over: too old" in result.stderr
-    assert "Upgrade failed" in muster.ctl("status").stdout
-
-
-def test_musterctl_says_that_only_the_master_is_new(serve, installed):
-    muster = serve()
-    installed("muster-worker", "#!/bin/sh\nexit 3\n")
-    result = muster.ctl("upgrade")
-    assert result.returncode == 5
-    assert "worker 0 exited with status 3" in result.stderr
-
-
-def test_a_reload_that_waits_is_answered_before_the_change(serve, installed):
-    muster = serve({"worker.workers": 1})
-    installed(
-        "muster-master",
-        f'#!/bin/sh\nif [ "$1" = --check ]; then until [ -e {installed.path}/go ]; do sleep 0.01; done; fi\n'
-        f'exec {build_dir()}/src/muster-master "$@"\n',
-    )
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        upgraded = pool.submit(muster.ctl, "upgrade")
-        wait_for(lambda: len(muster.children()) > 2, "the trial")
-        reloaded = pool.submit(muster.ctl, "reload")
-        muster.log.wait_for("Told to reload on the control socket")
-        (installed.path / "go").touch()
-        assert reloaded.result().returncode == 0
-        assert upgraded.result().returncode == 0
-
-
-def test_the_control_socket_is_never_refused(service):
-    muster = service({"worker.workers": 1})
-    done = threading.Event()
-    refused = []
-
-    def connect():
-        while not done.is_set():
-            with socket.socket(socket.AF_UNIX) as sock:
-                try:
-                    sock.connect(str(muster.control))
-                except OSError as error:
-                    refused.append(error)
-
-    thread = threading.Thread(target=connect)
-    thread.start()
-    try:
-        for _ in range(3):
-            assert muster.ctl("upgrade").returncode == 0
-    finally:
-        done.set()
-        thread.join()
-    assert not refused
-    muster.stop()
-    assert not muster.control.exists() and not muster.control.parent.exists()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Preloaded into a program that runs no code of ours: on SIGUSR2 it tries what a sandbox may refuse and writes
+ * Preloaded into a program that runs no code of ours: on SIGUSR1 it tries what a sandbox may refuse and writes
  * the errors to the file in PROBE_REPORT.
  */
 
@@ -51,5 +51,5 @@ __attribute__((__constructor__)) static void arm(void) {
         report = strdup(to);
         outside = strdup(path);
         if (report && outside)
-                (void) signal(SIGUSR2, on_signal);
+                (void) signal(SIGUSR1, on_signal);
 }
