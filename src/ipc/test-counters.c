@@ -16,7 +16,7 @@
 #include "util/macro.h"
 
 #define N_SLOTS 5U
-#define N_FOLDS 50000U
+#define N_FOLDS UINT64_C(50000)
 
 static struct scoreboard board;
 
@@ -304,7 +304,7 @@ static void test_who_sums_while_a_table_is_moved_sees_each_count_once(void **sta
                 watch_sums();
         while (counters_sum(&board, "ready") == 0)
                 ;
-        for (unsigned int i = 0; i < N_FOLDS; i++) {
+        for (uint64_t i = 0; i < N_FOLDS; i++) {
                 assert_int_equal(use(2, "hits", 1000), 0);
                 assert_int_equal(counters_fold(&board, 2), 0);
                 scoreboard_clear(&board, 2);
