@@ -28,7 +28,9 @@
 #include "util/text.h"
 
 #define DRAIN_SPAN   USEC_PER_SEC
-#define STOP_TIMEOUT (2 * USEC_PER_SEC)
+#define STOP_TIMEOUT (2 * USEC_PER_SEC)    /* while there is something to be sent; */
+#define STOP_QUICKLY (200 * USEC_PER_MSEC) /* while there is no connection */
+#define REASONS_MAX  4U
 #define SAY_AGAIN    (10 * USEC_PER_SEC)
 #define EXACT        (100 * USEC_PER_MSEC) /* what a person wants to read */
 
@@ -46,6 +48,7 @@ struct agent_broker {
         struct broker *broker;
         sd_event_source *timer; /* to say what was counted meanwhile */
         struct broker_status told;
+        unsigned int reasons_said; /* of this outage */
         struct tally dropped;
         struct tally problems;
 };
@@ -84,13 +87,21 @@ static void say_lost(const struct broker_status *status) {
         log_status(status, LOG_WARNING, LOG_FIELD_ID(LOG_ID_BROKER_LOST), text);
 }
 
-/* Once for each outage, and again when another reason is given. */
+/* Once for each outage, and again when another reason is given, unless reasons come and go, as with several servers. */
+static bool is_news(struct agent_broker *broker, const struct broker_status *status) {
+        if (status->state != broker->told.state)
+                broker->reasons_said = 0;
+        else if (streq(status->reason, broker->told.reason) || broker->reasons_said >= REASONS_MAX)
+                return false;
+        broker->reasons_said++;
+        return true;
+}
+
 static void say_state(struct agent_broker *broker, const struct broker_status *status) {
-        if (status->connections != broker->told.connections && status->state == BROKER_CONNECTED)
-                say_connected(status);
-        else if (status->state != BROKER_CONNECTED &&
-                 (status->state != broker->told.state || !streq(status->reason, broker->told.reason)))
+        if (status->state != BROKER_CONNECTED && is_news(broker, status))
                 say_lost(status);
+        else if (status->state == BROKER_CONNECTED && status->connections != broker->told.connections)
+                say_connected(status);
         broker->told = *status;
 }
 
@@ -316,14 +327,15 @@ void agent_broker_drain(struct agent_broker *broker) {
 }
 
 bool agent_broker_close(struct agent_broker *broker) {
-        int r;
+        struct broker_status status;
 
         if (!broker)
                 return true;
         broker->muster->broker = NULL;
-        r = broker_stop(broker->broker, STOP_TIMEOUT);
-        if (r < 0) {
-                log_warning(r, "The library of the broker does not end, leaving it: %m");
+        broker_get_status(broker->broker, &status);
+        if (broker_stop(broker->broker, status.state == BROKER_CONNECTED ? STOP_TIMEOUT : STOP_QUICKLY) <
+            0) {
+                log_debug("The library of the broker does not end in time, leaving it");
                 return false;
         }
         free_broker(broker);

@@ -50,21 +50,23 @@ def built(what, *arguments):
 
 @pytest.fixture(scope="session")
 def packages(distribution, tmp_path_factory):
-    """The Debian packages: .muster, .dev, .all are paths; .lintian and .blhc is what those say of them."""
+    """The Debian packages: .muster, .nats, .dev, .all are paths; .lintian and .blhc is what those say of them."""
     debs, tags, flags = built(lambda builder: builder.build(tmp_path_factory.mktemp("packages")), distribution)
     by_name = {deb.name.split("_")[0]: deb for deb in debs}
-    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], all=debs, lintian=tags, blhc=flags)
+    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], nats=by_name["muster-nats"], all=debs,
+                           lintian=tags, blhc=flags)
 
 
 @pytest.fixture(scope="session")
 def rpms(distribution, tmp_path_factory):
-    """The rpm packages: .muster, .devel, .source are paths; .rpmlint is what that says of them."""
+    """The rpm packages: .muster, .nats, .devel, .source are paths; .rpmlint is what that says of them."""
     paths, words = built(lambda builder: builder.build_rpm(tmp_path_factory.mktemp("rpms")), distribution)
     return SimpleNamespace(rpmlint=words, **name_rpms(paths))
 
 
 def name_rpms(paths):
     return {"source": next(path for path in paths if path.name.endswith(".src.rpm")),
+            "nats": next(path for path in paths if path.name.startswith("muster-nats-")),
             "devel": next(path for path in paths if path.name.startswith("muster-devel-")),
             "muster": next(path for path in paths if re.match(r"muster-\d.*(?<!\.src)\.rpm$", path.name))}
 
