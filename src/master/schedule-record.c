@@ -113,7 +113,7 @@ int schedules_restore(struct schedules *schedules, const struct schedule *items,
                       size_t n_runs) {
         int r = 0;
 
-        if (n > SCHEDULES_MAX || n_ticks > SCHEDULES_MAX * (SCHEDULE_TICKS_MAX + 1) ||
+        if (n > SCHEDULES_MAX || n_ticks > (size_t) SCHEDULES_MAX * (SCHEDULE_TICKS_MAX + 1) ||
             n_runs > SCHEDULE_RUNS_MAX)
                 return -EBADMSG;
         schedules->ticks = calloc(n_ticks + 1, sizeof(*ticks));

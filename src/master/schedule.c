@@ -109,7 +109,7 @@ static int find_in(const struct schedule_list *list, const char *name) {
 
 /* Ticks and runs follow their schedules to their new places. */
 static void move_all(struct schedules *schedules, const struct schedule_list *list) {
-        int to[SCHEDULES_MAX];
+        int to[SCHEDULES_MAX] = {};
 
         for (unsigned int i = 0; i < schedules->n; i++)
                 to[i] = find_in(list, schedules->items[i].declared.name);
@@ -136,7 +136,8 @@ int schedules_update(struct schedules *schedules, const struct schedule_list *li
                 items[i] = carry(old < 0 ? NULL : &schedules->items[old], &list->items[i]);
         }
         move_all(schedules, list);
-        memcpy(schedules->items, items, list->n * sizeof(*items));
+        for (unsigned int i = 0; i < list->n; i++)
+                schedules->items[i] = items[i];
         schedules->n = list->n;
         return 0;
 }
@@ -221,7 +222,7 @@ int schedules_add_run(struct schedules *schedules, uint64_t serial, int worker) 
         struct schedule_tick *tick = find_tick(schedules, serial);
         struct schedule_run *runs;
 
-        if (schedules->n_runs >= SCHEDULE_RUNS_MAX)
+        if (!tick || schedules->n_runs >= SCHEDULE_RUNS_MAX)
                 return -ENOSPC;
         runs = reallocarray(schedules->runs, schedules->n_runs + 1, sizeof(*runs));
         if (!runs)
@@ -240,6 +241,8 @@ int schedules_add_run(struct schedules *schedules, uint64_t serial, int worker) 
 void schedules_drop(struct schedules *schedules, uint64_t serial) {
         struct schedule_tick *tick = find_tick(schedules, serial);
 
+        if (!tick)
+                return;
         schedules->items[tick->schedule].n_runs--;
         schedules->items[tick->schedule].n_skipped++;
         remove_tick(schedules, tick);
@@ -294,10 +297,10 @@ static void end_run(struct schedules *schedules, struct schedule_run *run, usec_
                     struct schedule_outcome *ret) {
         struct schedule_tick *tick = find_tick(schedules, run->tick);
 
-        if (!ret->vanished)
+        if (tick && !ret->vanished)
                 tally(tick, ret);
         remove_run(schedules, run);
-        if (--tick->n_left == 0)
+        if (tick && --tick->n_left == 0)
                 end_tick(schedules, tick, now, realtime, ret);
 }
 

@@ -31,6 +31,7 @@
 
 #define DAY       INT64_C(86400)
 #define HOUR      INT64_C(3600)
+#define MINUTE    INT64_C(60)
 #define YEARS_MAX 50 /* a 29th of February that is a Monday lets one wait for 40 */
 #define ALL_HOURS 0xffffffU
 
@@ -43,19 +44,19 @@ static const char *const weekday_names[] = { "sun", "mon", "tue", "wed", "thu", 
 
 static const struct field {
         const char *name;
-        unsigned int min, max;
-        unsigned int step_max;
+        const char *allowed;
         const char *const *names;
         unsigned int n_names;
-        const char *allowed;
+        unsigned int min, max;
+        unsigned int step_max;
 } fields[] = {
-        { "second", 0, 59, 60, NULL, 0, "0 to 59" },
-        { "minute", 0, 59, 60, NULL, 0, "0 to 59" },
-        { "hour", 0, 23, 24, NULL, 0, "0 to 23" },
-        { "day of the month", 1, 31, 31, NULL, 0, "1 to 31" },
-        { "month", 1, 12, 12, month_names, ELEMENTSOF(month_names), "1 to 12 or jan to dec" },
-        { "day of the week", 0, 7, 7, weekday_names, ELEMENTSOF(weekday_names),
-          "0 to 7 (0 and 7 are Sunday) or sun to sat" },
+        { "second", "0 to 59", NULL, 0, 0, 59, 60 },
+        { "minute", "0 to 59", NULL, 0, 0, 59, 60 },
+        { "hour", "0 to 23", NULL, 0, 0, 23, 24 },
+        { "day of the month", "1 to 31", NULL, 0, 1, 31, 31 },
+        { "month", "1 to 12 or jan to dec", month_names, ELEMENTSOF(month_names), 1, 12, 12 },
+        { "day of the week", "0 to 7 (0 and 7 are Sunday) or sun to sat", weekday_names,
+          ELEMENTSOF(weekday_names), 0, 7, 7 },
 };
 
 static const struct {
@@ -299,12 +300,12 @@ static int64_t second_fits(const struct cron *cron, int64_t from) {
                 m = first_from(cron->minutes, 0);
         if (h != (int) hour || m != (int) minute || s < 0)
                 s = first_from(cron->seconds, 0);
-        return h * HOUR + m * 60 + s;
+        return h * HOUR + m * MINUTE + s;
 }
 
 /* Goes to the first time that fits, from this one on. Returns false where there is none. */
 static bool wall_next(const struct cron *cron, int64_t *wall) {
-        int64_t day = *wall / DAY - (*wall % DAY < 0), end = day + YEARS_MAX * 366;
+        int64_t day = *wall / DAY - (*wall % DAY < 0), end = day + YEARS_MAX * INT64_C(366);
         int64_t second = day_fits(cron, day) ? second_fits(cron, *wall - day * DAY) : -1;
 
         while (second < 0 && ++day < end)
