@@ -40,8 +40,8 @@ struct muster {
         struct forked *forked; /* in one that was forked; owned by its program */
         int detached_fd;       /* by which a detached one enters its cgroup, -1: none; owned */
         struct list watches;
-        struct list jobs;            /* runs of schedules that are not finished */
-        struct timetable *timetable; /* the agent's, owned */
+        struct list jobs;                  /* runs of schedules that are not finished */
+        struct timetable *timetable;       /* the agent's, owned */
         struct list subscriptions;         /* to messages of a broker */
         const struct broker_calls *broker; /* NULL without one */
         void *broker_owner;

@@ -43,7 +43,7 @@ static void on_sent(struct channel *channel, const struct message *message, void
         assert_int_equal(envelope_read(message->payload, message->size, &envelope), 0);
         sent.n++;
         sent.head = envelope.head;
-        (void) strcpy(sent.action, envelope.action);
+        (void) snprintf(sent.action, sizeof(sent.action), "%s", envelope.action);
         if (envelope.data)
                 (void) snprintf(sent.data, sizeof(sent.data), "%s", envelope.data);
         for (sent.n_fds = 0; (fd = channel_take_fd(channel)) >= 0; sent.n_fds++)
@@ -177,7 +177,8 @@ static void test_ready_is_heard_by_who_listens(void **state) {
         assert_string_equal(heard, "ready ");
 }
 
-static void fault(struct muster *m, struct muster_message *message, void *data) {
+__attribute__((__noreturn__)) static void fault(struct muster *m, struct muster_message *message,
+                                                void *data) {
         note("fault ");
         abort();
 }

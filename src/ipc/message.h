@@ -32,8 +32,8 @@ enum message_type {
         MESSAGE_NEXT,     /* agent */
         MESSAGE_RUN,      /* master */
         MESSAGE_DONE,     /* worker */
-        MESSAGE_DATA,        /* parent or forked: a message between the two, with a NUL behind it */
-        MESSAGE_MEMORY, /* likewise, in a memfd that comes with it; the payload is its size */
+        MESSAGE_DATA,     /* parent or forked: a message between the two, with a NUL behind it */
+        MESSAGE_MEMORY,   /* likewise, in a memfd that comes with it; the payload is its size */
         _MESSAGE_TYPE_MAX,
 };
 

@@ -223,8 +223,8 @@ static int open_channel(struct process *process, int fd) {
         int r;
 
         r = channel_new(&process->channel, process->event, fd,
-                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message, on_closed,
-                        process);
+                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
+                        on_closed, process);
         if (r >= 0)
                 channel_hold(process->channel, !process->told_ready);
         return r;
