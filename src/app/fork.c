@@ -8,7 +8,7 @@
  * master. The master does not know of it; the parent is its supervisor, and the application decides what its end means.
  *
  * It has a scoreboard for itself, of which the crash handler in it fills the only slot. So a crash is reported as precisely
- * as that of a worker, in whatever state the process was.
+ * as that of a worker, in whatever state the process was; and what it has counted is there for the parent to take.
  */
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/counter.h"
 #include "app/link.h"
 #include "app/spawn.h"
 #include "util/fd.h"
@@ -106,15 +107,15 @@ DEFINE_CLEANUP(struct fork *, fork_free);
 
 /* ---- What became of it ---- */
 
-void fork_report(const struct muster_child *child) {
+static void report_crash(const struct muster_child *child) {
         char pid[32], signal[32], route[96], backtrace[2100], frames[2048], place[80];
         const char *const fields[] = {
                 LOG_FIELD_ID(LOG_ID_CHILD_CRASH), pid, signal, route, backtrace, NULL
         };
         struct slot slot;
 
-        if (!child->fork || scoreboard_read(&child->fork->scoreboard, SLOT, &slot) < 0 ||
-            slot.crash.stage == CRASH_NONE || slot.crash.signal != child->signal)
+        if (scoreboard_read(&child->fork->scoreboard, SLOT, &slot) < 0 || slot.crash.stage == CRASH_NONE ||
+            slot.crash.signal != child->signal)
                 return;
         (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", child->pid);
         (void) snprintf(signal, sizeof(signal), "MUSTER_SIGNAL=SIG%s", sigabbrev_np(child->signal));
@@ -124,6 +125,12 @@ void fork_report(const struct muster_child *child) {
         (void) log_fields(LOG_ERR, 0, fields, "The child %s (pid %d) crashed with SIG%s, code at %s",
                           child->name, child->pid, sigabbrev_np(child->signal),
                           slot_format_place(&slot, place, sizeof(place)));
+}
+
+void fork_ended(struct muster_child *child) {
+        counters_take(child->muster, &child->fork->scoreboard, SLOT);
+        if (child->signal != 0)
+                report_crash(child);
 }
 
 /* ---- Starting ---- */
@@ -270,9 +277,11 @@ static int open_fork(struct fork *fork, struct muster *muster, int fd) {
         r = link_new(&fork->link, muster->event, fd, SENDER_FORKED, &callbacks);
         r = r < 0 ? r : share_config(muster);
         r = r < 0 ? r : scoreboard_create(&fork->scoreboard, SLOT + 1);
-        if (r >= 0)
-                scoreboard_clear(&fork->scoreboard, SLOT);
-        return r;
+        if (r < 0)
+                return r;
+        scoreboard_clear(&fork->scoreboard, SLOT);
+        scoreboard_slot(&fork->scoreboard, SCOREBOARD_MASTER)->slots_end = SLOT + 1;
+        return 0;
 }
 
 static int fork_spawn(struct muster_child **ret, struct muster *muster, const char *name,

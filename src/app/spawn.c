@@ -128,8 +128,8 @@ static void collect(struct muster_child *child, const siginfo_t *status) {
 
 static void on_exit_seen(struct muster_child *child, const siginfo_t *status) {
         collect(child, status);
-        if (child->signal != 0)
-                fork_report(child);
+        if (child->fork)
+                fork_ended(child);
         if (is_open(child) && set_timer(child, child->linger, dispatch_linger) < 0)
                 (void) dispatch_linger(NULL, 0, child);
         else

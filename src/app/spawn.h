@@ -104,5 +104,5 @@ struct collector *collector_free(struct collector *collector);
 /* fork.c: what a function of the module has besides. All take NULL. */
 bool fork_is_open(const struct fork *fork); /* messages may come */
 void fork_close(struct fork *fork);
-void fork_report(const struct muster_child *child); /* a signal has ended it: logs where */
+void fork_ended(struct muster_child *child); /* takes what it has counted, logs a crash */
 struct fork *fork_free(struct fork *fork);

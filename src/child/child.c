@@ -102,6 +102,7 @@ static int set_up(struct child *child) {
                                child->config, child->scoreboard.own);
         if (r < 0)
                 return log_error(r, "Failed to set up the process: %m");
+        child->muster->scoreboard = &child->scoreboard; /* what it counts */
         child->muster->detached_fd = TAKE_FD(child->heritage.detached_fd);
         r = set_up_guard(child);
         if (r < 0)

@@ -86,6 +86,14 @@ def test_nor_does_kill_9(counting):
     assert get(muster) == 14
 
 
+def test_what_a_forked_child_counts_is_counted_when_it_has_ended(counting):
+    """However it ends: its parent knows it at that moment."""
+    muster = counting(**{"worker.workers": 2, "worker.children": "yes"})
+    assert muster.get("/fork?times=1000").text == "0 0 1000"
+    assert muster.get("/fork?times=500&crash=yes").text == f"-1 {int(signal.SIGABRT)} 1500"
+    assert get(muster) == counters(muster)["hits"] == 1500
+
+
 def test_a_worker_that_still_drains_counts_beside_its_replacement(counting):
     muster = counting(**{"worker.workers": 1})
     (old,) = muster.worker_pids()

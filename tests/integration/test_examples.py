@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from client import Client
-from muster import SOURCE, Process, build_dir, free_port, wait_for
+from muster import SOURCE, Process, alive, build_dir, free_port, wait_for
 
 EXAMPLES = SOURCE / "src" / "apps" / "examples"
 
@@ -345,6 +345,49 @@ def test_exec_file(starting):
     assert muster.get("/echo?text=a%20b;%20%24HOME%20%22x%22").text == 'a b; $HOME "x"'
 
 
+def test_fork(starting):
+    muster = starting("fork")
+    ((_, pid),) = muster.workers()
+    assert muster.get("/").text == "code: 0, signal: 0"
+    line = muster.log.wait_for(r"worker, pid: \d+, ppid: \d+, with an argument").text
+    child, parent = map(int, re.search(r"pid: (\d+), ppid: (\d+)", line).groups())
+    assert parent == pid != child
+
+
+def test_fork_compute(starting):
+    """The sum comes from another process, and others are answered meanwhile."""
+    muster = starting("fork-compute", app__n=1_000_000_000)
+    ((_, pid),) = muster.workers()
+    with muster.client() as first, muster.client() as second:
+        first.request("GET", "/compute")
+        muster.log.wait_for("计算开始")
+        assert second.get("/").text == "ok"
+        assert not select.select([first.sock], [], [], 0)[0], "the sum was there first"
+        assert first.response().text == "Sum is 499999999067108992"
+    line = muster.log.wait_for(r"传递给子进程的数据 process.pid \d+").text
+    assert int(re.search(r"process.pid (\d+)", line)[1]) != pid
+    muster.log.wait_for(r"计算耗时: \d+\.\d{3}ms")
+    muster.log.wait_for("收到close事件，子进程收到信号 SIGTERM 而终止，退出码 null")
+
+
+def test_daemon(starting, directory):
+    """It goes on when the worker that has started it is gone, with another parent, and ends with the service."""
+    log = directory / "stdout.log"
+    muster = starting("daemon", app__log=log, app__interval="50ms")
+    worker, daemon = map(int, re.fullmatch(r"pid:(\d+),daemon:(\d+)", muster.get("/start").text).groups())
+    muster.log.wait_for(f"守护进程开启，父进程pid{worker},守护进程pid:{daemon}")
+    wait_for(lambda: log.exists() and f"agent pid: {daemon} ,ppid: {worker}\n" in log.read_text(), "its first line")
+    assert os.readlink(f"/proc/{daemon}/cwd") == "/usr"
+    assert Process(daemon).session == daemon
+    os.kill(worker, signal.SIGKILL)
+    muster.wait_replaced(worker)
+    known = len(log.read_text())
+    wait_for(lambda: f"agent pid: {daemon} ,ppid: " in log.read_text()[known:], "a line after the worker's end")
+    assert alive(daemon)
+    muster.stop()
+    wait_for(lambda: not alive(daemon), "the daemon's end")
+
+
 @pytest.mark.parametrize("name, shown", [("stdio-unread", False), ("stdio-pipe", True), ("stdio-inherit", True)])
 def test_stdio(starting, name, shown):
     """What the child prints is to be seen where its output is joined to ours, and else it is not."""
@@ -357,7 +400,7 @@ def test_stdio(starting, name, shown):
     assert bool(muster.log.matching("I am worker")) == shown
 
 
-@pytest.mark.parametrize("name", ["spawn", "exec", "exec-file", "stdio-pipe"])
+@pytest.mark.parametrize("name", ["spawn", "exec", "exec-file", "fork", "stdio-pipe"])
 def test_nothing_is_started_unless_the_configuration_says_so(example, name):
     muster = example(name, worker__workers=1)
     answer = muster.get("/")

@@ -95,13 +95,49 @@ static int agent_start(struct muster *muster) {
         return start(muster);
 }
 
+/* ---- In a process of its own ---- */
+
+static int add_in_child(struct muster *muster, int argc, char **argv) {
+        struct muster_counter *hits = muster_counter(muster, "hits");
+
+        for (uint64_t i = strtoull(argv[1], NULL, 10); i > 0; i--)
+                muster_counter_add(hits, 1);
+        if (argc > 2)
+                abort();
+        return muster_counter_get(hits) == strtoull(argv[1], NULL, 10) ? 0 : 1;
+}
+
+static void on_close(struct muster_child *child, int code, int signal, void *data) {
+        struct muster_counter *hits = muster_counter(muster_child_muster(child), "hits");
+
+        muster_respond_text(data, 200, "%d %d %" PRIu64, code, signal, muster_counter_get(hits));
+}
+
+static void add_by_fork(struct muster_request *request) {
+        const char *const arguments[] = { muster_request_query(request, "times"),
+                                          muster_request_query(request, "crash"), NULL };
+        const struct muster_spawn_options options = { .on_close = on_close, .data = request };
+
+        if (!muster_fork(muster_request_muster(request), "add", arguments, &options))
+                muster_respond_text(request, 503, "%s", strerrorname_np(errno));
+        else
+                muster_request_suspend(request);
+}
+
+static const struct muster_fork forks[] = {
+        { "add", add_in_child },
+        {},
+};
+
 static const struct muster_route routes[] = {
         { "GET", "/pid", pid },
         { "GET", "/add", add },
         { "GET", "/get", get },
+        { "GET", "/fork", add_by_fork },
         { "GET", "/store/set/{key}", store_set },
         { "GET", "/store/get/{key}", store_get },
         {},
 };
 
-MUSTER_APPLICATION(.name = "state", .routes = routes, .worker_start = start, .agent_start = agent_start);
+MUSTER_APPLICATION(.name = "state", .routes = routes, .forks = forks, .worker_start = start,
+                   .agent_start = agent_start);
