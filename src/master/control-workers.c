@@ -146,9 +146,9 @@ static int read_worker(sd_bus_message *message, const struct service *service, u
 int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct control_client *client = userdata;
         struct service *service = client->control->service;
-        const struct process *process;
+        const struct process *process = NULL;
         struct control_call *call;
-        unsigned int number;
+        unsigned int number = 0;
         int r;
 
         r = read_worker(message, service, &number, &process, error);
@@ -174,9 +174,9 @@ int control_replace_worker(sd_bus_message *message, void *userdata, sd_bus_error
 int control_stop_worker(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct control_client *client = userdata;
         struct service *service = client->control->service;
-        const struct process *process;
+        const struct process *process = NULL;
         struct control_call *call;
-        unsigned int number;
+        unsigned int number = 0;
         int r;
 
         r = read_worker(message, service, &number, &process, error);
