@@ -31,6 +31,7 @@
 #define STOP_TIMEOUT (2 * USEC_PER_SEC)    /* while there is something to be sent; */
 #define STOP_QUICKLY (200 * USEC_PER_MSEC) /* while there is no connection */
 #define REASONS_MAX  4U
+#define LASTING      (3 * USEC_PER_SEC) /* an outage that is no mere restart */
 #define SAY_AGAIN    (10 * USEC_PER_SEC)
 #define EXACT        (100 * USEC_PER_MSEC) /* what a person wants to read */
 
@@ -48,7 +49,8 @@ struct agent_broker {
         struct broker *broker;
         sd_event_source *timer; /* to say what was counted meanwhile */
         struct broker_status told;
-        unsigned int reasons_said; /* of this outage */
+        unsigned int reasons_said; /* of this outage, */
+        char reason_said[256];     /* and the last of them */
         struct tally dropped;
         struct tally problems;
 };
@@ -87,13 +89,17 @@ static void say_lost(const struct broker_status *status) {
         log_status(status, LOG_WARNING, LOG_FIELD_ID(LOG_ID_BROKER_LOST), text);
 }
 
-/* Once for each outage, and again when another reason is given, unless reasons come and go, as with several servers. */
+/* Once for each outage, and again when it lasts and has another reason; unless reasons come and go, as with several
+ * servers. */
 static bool is_news(struct agent_broker *broker, const struct broker_status *status) {
         if (status->state != broker->told.state)
                 broker->reasons_said = 0;
-        else if (streq(status->reason, broker->told.reason) || broker->reasons_said >= REASONS_MAX)
+        if (broker->reasons_said > 0 &&
+            (streq(status->reason, broker->reason_said) || broker->reasons_said >= REASONS_MAX ||
+             now_monotonic() - status->since < LASTING))
                 return false;
         broker->reasons_said++;
+        (void) snprintf(broker->reason_said, sizeof(broker->reason_said), "%s", status->reason);
         return true;
 }
 

@@ -185,6 +185,7 @@ def test_a_broker_that_comes_back_has_all_subscriptions(service, server):
         client.publish("news.x", str(number))
         assert client.ask("count") == f"{number} 0 news.x"
     assert " 4 connections" in broker_line(muster)
+    assert len(re.findall("No connection to the broker", muster.log.text())) == 3
 
 
 def test_a_broker_that_falls_silent_is_given_up(service, server):
