@@ -14,6 +14,7 @@
 #define CONFIG_SCHEDULE_NAME_MAX    63U
 #define CONFIG_SCHEDULE_KEYS        7U
 #define CONFIG_BROKERS_MAX          16U
+#define CONFIG_COMPUTE_MAX          CONFIG_WORKERS_MAX
 
 /* What [restart] on_limit says. */
 enum config_on_limit {
@@ -110,6 +111,19 @@ struct config {
                 char *tls_key;
                 uint64_t queue; /* bytes */
         } broker;
+
+        struct {
+                unsigned int processes; /* UINT_MAX = auto */
+                unsigned int queue;     /* jobs that wait */
+                usec_t timeout;
+                unsigned int nice;
+                bool idle;
+                unsigned int max_jobs; /* UINT_MAX = off */
+                uint64_t max_rss;      /* UINT64_MAX = off */
+                uint64_t memory_high;  /* UINT64_MAX = none */
+                uint64_t memory_max;   /* UINT64_MAX = none */
+                unsigned int threads;  /* of each worker */
+        } compute;
 
         struct {
                 unsigned int limit;

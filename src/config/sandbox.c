@@ -214,6 +214,11 @@ static int make_grants(struct grants *grants, enum sandbox_role role, const stru
         return r;
 }
 
+/* A compute process has no use for other programs, whatever workers do. */
+static bool may_execute(enum sandbox_role role, const struct config *config) {
+        return config->worker.children && role != SANDBOX_COMPUTE;
+}
+
 static int restrict_files(enum sandbox_role role, const struct config *config, const char *programs) {
         _cleanup_(cleanup_grants_free) struct grants *grants = NULL;
         unsigned int restricted = WRITE;
@@ -225,7 +230,7 @@ static int restrict_files(enum sandbox_role role, const struct config *config, c
         r = make_grants(grants, role, config, programs);
         if (r < 0)
                 return r;
-        if (!config->worker.children)
+        if (!may_execute(role, config))
                 restricted |= LANDLOCK_EXECUTE;
         if (role != SANDBOX_MASTER && config->worker.read_paths && *config->worker.read_paths)
                 restricted |= LANDLOCK_READ;
@@ -258,8 +263,8 @@ static int filter_calls(struct sandbox *sandbox, enum sandbox_role role, const s
                 r = seccomp_load(common_program(config), NULL);
         if (r < 0 || role == SANDBOX_MASTER)
                 return r;
-        return config->worker.children ? seccomp_load(SECCOMP_CHILDREN, NULL)
-                                       : forbid_children(sandbox, inherited);
+        return may_execute(role, config) ? seccomp_load(SECCOMP_CHILDREN, NULL)
+                                         : forbid_children(sandbox, inherited);
 }
 
 bool sandbox_wanted(const struct config *config) {

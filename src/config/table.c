@@ -263,6 +263,47 @@ const struct config_key config_table[] = {
           .reloadable = true, FIELD(broker.queue),
           .help = "How much may wait until the application takes it, and as much again until the broker takes what the "
                   "application publishes. What exceeds it is dropped, counted and logged." },
+        { "compute", "processes", CONFIG_UINT, .fallback = "auto", .min = 0, .max = CONFIG_COMPUTE_MAX,
+          .word = "auto", .word_value = UINT_MAX, .reloadable = true, FIELD(compute.processes),
+          .help = "How many compute processes there are, which run what the application offloads, one job at a time "
+                  "each. auto takes the CPUs that are really available. An application that has nothing to offload "
+                  "gets none. With 0 there are none, and offloading fails." },
+        { "compute", "queue", CONFIG_UINT, .fallback = "128", .min = 1, .max = 4096, .unit = "jobs",
+          .reloadable = true, FIELD(compute.queue),
+          .help = "How many jobs may wait for a compute process, those of all workers together; also how many "
+                  "may wait for the threads of one worker. Who has most of them is refused first: the request is "
+                  "answered with 503 and Retry-After." },
+        { "compute", "timeout", CONFIG_DURATION, .fallback = "30s", .min = MSEC, .max = DAY,
+          .reloadable = true, FIELD(compute.timeout),
+          .help = "How long a job may take, its time in the queue included, unless the application says otherwise. Past "
+                  "it the request is answered with 504; a compute process that is at it is ended and replaced." },
+        { "compute", "nice", CONFIG_UINT, .fallback = "10", .min = 0, .max = 19, .reloadable = true,
+          FIELD(compute.nice),
+          .help = "How much compute processes, and the threads of workers that do the same, give way to others that want "
+                  "the CPU: 0 is not at all. See nice(1)." },
+        { "compute", "idle", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(compute.idle),
+          .help = "Whether they run only while nobody else wants the CPU (SCHED_IDLE), so that serving wins. With yes, "
+                  "nice makes no difference." },
+        { "compute", "max_jobs", CONFIG_UINT, .fallback = "infinity", .min = 1, .max = 1000000000,
+          .word = "infinity", .word_value = UINT_MAX, .reloadable = true, FIELD(compute.max_jobs),
+          .help = "A compute process that has done so many jobs is replaced by a fresh one, which is ready before the "
+                  "old one ends; each up to 10 % before its limit. infinity replaces none." },
+        { "compute", "max_rss", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(compute.max_rss),
+          .help = "A compute process that takes more memory (resident, libraries included) is replaced, in the same "
+                  "way. One that has so much when it is new is kept for a minute at least." },
+        { "compute", "memory_high", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(compute.memory_high),
+          .help = "How much memory a compute process may use before the kernel slows it down to take some back. Needs "
+                  "the memory controller of cgroup version 2." },
+        { "compute", "memory_max", CONFIG_SIZE, .fallback = "infinity", .min = MIB, .max = TIB,
+          .word = "infinity", .word_value = UINT64_MAX, .reloadable = true, FIELD(compute.memory_max),
+          .help = "How much memory a compute process may use at all: the kernel kills one that needs more, its job "
+                  "fails, and it is replaced. Needs the memory controller of cgroup version 2." },
+        { "compute", "threads", CONFIG_UINT, .fallback = "4", .min = 1, .max = 256, .reloadable = true,
+          FIELD(compute.threads),
+          .help = "How many threads a worker has for calls that block and are not its own business, started as they "
+                  "are needed." },
 
         { "restart", "limit", CONFIG_UINT, .fallback = "60", .min = 1, .max = 100000, .unit = "restarts",
           .reloadable = true, FIELD(restart.limit),

@@ -126,7 +126,7 @@ static void each_value_knows_where_it_came_from(void **state) {
 static void errors_name_place_value_and_what_is_allowed(void **state) {
         put("hello.conf", "[muster]\nmodule = hello\n[http]\nmax_bodi = 12\nworkers = 3\nzebra = 1\n"
                           "[worker]\nworkers = 9999\ndrain = 12abc\nkill_timeout = -5s\n"
-                          "[htpp]\nx = 1\n[compute]\nprocesses = 3\n[log]\nlevel = loud\n");
+                          "[htpp]\nx = 1\n[fleet]\nname = x\n[log]\nlevel = loud\n");
         assert_int_equal(load(NULL), -EINVAL);
         assert_null(config);
         assert_int_equal(report.n_errors, 9);
@@ -140,7 +140,7 @@ static void errors_name_place_value_and_what_is_allowed(void **state) {
                 5,
                 "hello.conf:10: [worker] kill_timeout = -5s: not a valid duration, allowed are 10ms to 10min");
         assert_reported(6, "hello.conf:11: [htpp]: unknown section, did you mean [http]?");
-        assert_reported(7, "hello.conf:13: [compute]: unknown section");
+        assert_reported(7, "hello.conf:13: [fleet]: unknown section");
         assert_reported(8, "hello.conf:16: [log] level = loud: not a valid word, allowed are "
                            "emerg, alert, crit, err, warning, notice, info or debug");
 }

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "ipc/job.h"
 #include "ipc/message.h"
 #include "ipc/schedule.h"
 #include "util/macro.h"
@@ -27,7 +28,7 @@ static const struct {
         unsigned int fds_max;
         bool bulk;
 } types[_MESSAGE_TYPE_MAX] = {
-        [MESSAGE_READY] = { "ready", SENDER_CHILD, 0, 0 },
+        [MESSAGE_READY] = { "ready", SENDER_CHILD, 0, 1 },
         [MESSAGE_FAILED] = { "failed", SENDER_CHILD, 0, 1024 },
         [MESSAGE_SUICIDE] = { "suicide", SENDER_CHILD, 0, 0 },
         [MESSAGE_LEAVING] = { "leaving", SENDER_CHILD, 0, 0 },
@@ -37,9 +38,16 @@ static const struct {
         [MESSAGE_LISTENER] = { "listener", SENDER_CHILD, 0, 0, .fds_max = 1 },
         [MESSAGE_REFUSED] = { "refused", SENDER_CHILD, sizeof(struct message_refused),
                               sizeof(struct message_refused) },
-        [MESSAGE_APP] = { "app", SENDER_MASTER | SENDER_CHILD, sizeof(struct message_envelope),
+        [MESSAGE_APP] = { "app", SENDER_MASTER | SENDER_WORKER | SENDER_AGENT,
+                          sizeof(struct message_envelope),
                           sizeof(struct message_envelope) + MESSAGE_ACTION_MAX + 1 + MESSAGE_DATA_MAX + 1,
                           .fds_max = 2, .bulk = true },
+        [MESSAGE_JOB] = { "job", SENDER_MASTER | SENDER_WORKER | SENDER_AGENT, sizeof(struct job_call),
+                          JOB_MESSAGE_MAX, .fds_max = 1 },
+        [MESSAGE_RESULT] = { "result", SENDER_MASTER | SENDER_COMPUTE, sizeof(struct job_answer),
+                             sizeof(struct job_answer) + JOB_INLINE_MAX + 1, .fds_max = 1, .bulk = true },
+        [MESSAGE_CANCEL] = { "cancel", SENDER_WORKER | SENDER_AGENT, sizeof(struct job_cancel),
+                             sizeof(struct job_cancel) },
         [MESSAGE_UNDELIVERED] = { "undelivered", SENDER_MASTER, sizeof(struct message_undelivered),
                                   sizeof(struct message_undelivered) },
         [MESSAGE_SCHEDULE] = { "schedule", SENDER_AGENT, sizeof(struct message_schedule),
@@ -61,6 +69,8 @@ _Static_assert(sizeof(struct message_header) + sizeof(struct message_envelope) +
                                MESSAGE_DATA_MAX + 1 + 2 * MESSAGE_ALIGN <=
                        MESSAGE_SIZE_MAX,
                "a message of the application does not fit into a datagram");
+_Static_assert(sizeof(struct message_header) + JOB_MESSAGE_MAX + MESSAGE_ALIGN <= MESSAGE_SIZE_MAX,
+               "a job does not fit into a datagram");
 
 int message_check_size(enum message_type type, size_t size) {
         return size >= types[type].size_min && size <= types[type].size_max ? 0 : -EMSGSIZE;

@@ -15,7 +15,8 @@
 #define MESSAGE_FDS_MAX  2U                        /* descriptors beside a frame */
 
 enum message_type {
-        MESSAGE_READY,        /* child: start is done, the application's start function included */
+        MESSAGE_READY, /* child: start is done, the application's start function included; the payload, one byte,
+                               * is whether there is anything to offload */
         MESSAGE_FAILED,       /* child: the start failed; the payload is the reason */
         MESSAGE_SUICIDE,      /* child: a fatal signal was caught; the crash record is in the slot */
         MESSAGE_LEAVING,      /* child: drains of its own accord (SIGTERM from outside) */
@@ -34,6 +35,9 @@ enum message_type {
         MESSAGE_DONE,     /* worker */
         MESSAGE_DATA,     /* parent or forked: a message between the two, with a NUL behind it */
         MESSAGE_MEMORY,   /* likewise, in a memfd that comes with it; the payload is its size */
+        MESSAGE_JOB, /* worker or agent: a call to be made elsewhere; master: to be made. struct job_call, input */
+        MESSAGE_RESULT, /* compute: of the call; master: handed on. struct job_answer, output */
+        MESSAGE_CANCEL, /* worker or agent: nobody waits for it any more. struct job_cancel */
         _MESSAGE_TYPE_MAX,
 };
 
@@ -47,7 +51,8 @@ enum message_sender {
         SENDER_AGENT = 1 << 2,
         SENDER_PARENT = 1 << 8, /* of a function that muster_fork() has started, */
         SENDER_FORKED = 1 << 9, /* and that function */
-        SENDER_CHILD = SENDER_WORKER | SENDER_AGENT,
+        SENDER_COMPUTE = 1 << 3,
+        SENDER_CHILD = SENDER_WORKER | SENDER_AGENT | SENDER_COMPUTE,
 };
 
 struct message_header {

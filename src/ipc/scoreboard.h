@@ -107,6 +107,7 @@ struct slot {
         uint32_t connections;           /* open now */
         uint32_t in_flight;             /* requests begun and not answered now */
         uint64_t quarantined;           /* requests refused since they are in quarantine */
+        uint64_t jobs_begun;            /* by a compute process */
         uint64_t busy;                  /* time spent outside epoll_wait, turns that are over */
         uint64_t busy_since;            /* monotonic; when the turn began, 0: it waits */
         _Alignas(64) char route[SCOREBOARD_ROUTE_SIZE]; /* "GET /items/{id}" being served, "" between */

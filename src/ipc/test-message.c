@@ -69,7 +69,7 @@ static void test_a_payload_of_the_wrong_size_for_its_type_is_not_encoded(void **
         static char buffer[MESSAGE_SIZE_MAX], payload[2048];
 
         assert_int_equal(message_encode(buffer, sizeof(buffer), MESSAGE_FAILED, payload, 1025), -EMSGSIZE);
-        assert_int_equal(message_encode(buffer, sizeof(buffer), MESSAGE_READY, payload, 1), -EMSGSIZE);
+        assert_int_equal(message_encode(buffer, sizeof(buffer), MESSAGE_READY, payload, 2), -EMSGSIZE);
         assert_int_equal(message_encode(buffer, sizeof(buffer), MESSAGE_REFUSED, payload, 4), -EMSGSIZE);
         assert_int_equal(message_encode(buffer, 4, MESSAGE_READY, NULL, 0), -EMSGSIZE);
         assert_int_equal(message_encode(buffer, 20, MESSAGE_FAILED, payload, 12), -EMSGSIZE);
@@ -121,7 +121,7 @@ static void test_a_size_that_lies_is_refused(void **state) {
                          -EBADMSG);
         assert_int_equal(decode_header(MESSAGE_VERSION, MESSAGE_FAILED, 1025, 1025, SENDER_WORKER),
                          -EBADMSG);
-        assert_int_equal(decode_header(MESSAGE_VERSION, MESSAGE_READY, 1, 1, SENDER_WORKER), -EBADMSG);
+        assert_int_equal(decode_header(MESSAGE_VERSION, MESSAGE_READY, 2, 2, SENDER_WORKER), -EBADMSG);
 }
 
 static void test_a_child_cannot_say_what_only_the_master_says(void **state) {

@@ -100,7 +100,7 @@ static void test_what_its_type_may_not_have_is_refused(void **state) {
         struct outbox outbox = { .bytes_max = 1000, .fds_max = 2 };
         const int fds[] = { STDERR_FILENO, -1 };
 
-        assert_int_equal(outbox_append(&outbox, MESSAGE_READY, payload, 1), -EMSGSIZE);
+        assert_int_equal(outbox_append(&outbox, MESSAGE_READY, payload, 2), -EMSGSIZE);
         assert_int_equal(append(&outbox, 1), -EMSGSIZE);
         assert_int_equal(outbox_append_fds(&outbox, MESSAGE_READY, NULL, 0, fds, 1), -EINVAL);
         assert_int_equal(outbox_append_fds(&outbox, MESSAGE_LISTENER, NULL, 0, fds, 2), -EINVAL);
