@@ -22,6 +22,7 @@ LAYERS = {
     "worker": {"util", "config", "ipc", "app", "http"},
     "agent": {"util", "config", "ipc", "app", "http", "broker"},
     "child": {"util", "config", "ipc", "app"},
+    "compute": {"util", "config", "ipc", "app"},
     "master": {"util", "config", "ipc", "app", "http"},
     "cli": {"util", "config", "ipc", "app", "http"},
     "apps": set(),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * A child of the master: the part that worker and agent share.
+ * A child of the master: the part that worker, agent and compute process share.
  *
  * It begins with the heritage and the guard, loads the application, calls its start function and tells the
  * master that it is ready or why it is not. Then it listens to the channel until it is time to leave: the
@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "app/child-config.h"
@@ -22,9 +21,11 @@
 #include "app/heartbeat.h"
 #include "app/job.h"
 #include "app/messenger.h"
+#include "app/offload.h"
 #include "app/sandbox.h"
 #include "app/spawn.h"
 #include "app/store.h"
+#include "app/termination.h"
 #include "app/timetable.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -54,34 +55,15 @@ struct child {
         struct hooks hooks;
         struct child_callbacks callbacks;
         sd_event_source *heartbeat;
-        sd_event_source *termination;
-        int termination_fd; /* an eventfd the SIGTERM handler writes to */
-        bool started;       /* the start function succeeded: the stop function is owed */
+        struct termination termination;
+        bool started; /* the start function succeeded: the stop function is owed */
         bool ready_told;
         bool leaving;
         bool failed;
 };
 
-/* For the signal handlers. */
-static volatile int termination_fd = -1;
-
-/* Both when told to leave and when a hang is over whose place another has taken. */
-static void begin_termination(void) {
-        uint64_t one = 1;
-        int saved = errno;
-
-        guard_start_deadline();
-        if (termination_fd >= 0)
-                (void) !write(termination_fd, &one, sizeof(one));
-        errno = saved;
-}
-
-static void on_termination(int signal) {
-        begin_termination();
-}
-
 static const char *role_name(enum muster_role role) {
-        return role == MUSTER_ROLE_WORKER ? "worker" : "agent";
+        return role == MUSTER_ROLE_WORKER ? "worker" : role == MUSTER_ROLE_AGENT ? "agent" : "compute";
 }
 
 /* ---- Beginning ---- */
@@ -97,7 +79,7 @@ static int read_configuration(struct child *child, enum muster_role role, int ar
                                     : child_config_load(&child->config, &child->heritage, argc, argv);
         if (r < 0)
                 return r;
-        if (role == MUSTER_ROLE_WORKER && child->heritage.number < 0)
+        if (role != MUSTER_ROLE_AGENT && child->heritage.number < 0)
                 child->heritage.number = 0;
         r = log_setup(role_name(role), child->heritage.instance, child->heritage.number);
         if (r < 0)
@@ -137,7 +119,7 @@ static int set_up_guard(struct child *child, enum muster_role role) {
                 .drain = agent || config->worker.drain,
                 .survive = agent,
                 .master = child->heritage.master,
-                .hung = agent ? NULL : begin_termination,
+                .hung = agent ? NULL : termination_begin,
                 .deadline = usec_add(config->worker.drain_timeout, DEADLINE_EXTRA),
         };
         int r;
@@ -146,36 +128,8 @@ static int set_up_guard(struct child *child, enum muster_role role) {
         return r < 0 ? log_error(r, "Failed to set up the crash guard: %m") : 0;
 }
 
-static int dispatch_termination(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct child *child = userdata;
-        uint64_t count;
-
-        (void) !read(fd, &count, sizeof(count));
-        child_leave(child, true);
-        return 0;
-}
-
-/* The terminal's signals go to the whole group; the master alone decides what they mean. Without a master
- * they mean the same as SIGTERM. */
-static int set_up_signals(struct child *child) {
-        struct sigaction leave = { .sa_handler = on_termination, .sa_flags = SA_RESTART };
-        struct sigaction ignore = { .sa_handler = SIG_IGN };
-        sigset_t none;
-
-        child->termination_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (child->termination_fd < 0)
-                return -errno;
-        termination_fd = child->termination_fd;
-
-        (void) sigemptyset(&none);
-        (void) sigaction(SIGTERM, &leave, NULL);
-        (void) sigaction(SIGINT, child_has_master(child) ? &ignore : &leave, NULL);
-        (void) sigaction(SIGQUIT, child_has_master(child) ? &ignore : &leave, NULL);
-        (void) sigaction(SIGHUP, &ignore, NULL);
-        (void) sigaction(SIGPIPE, &ignore, NULL);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        return sd_event_add_io(child->muster->event, &child->termination, child->termination_fd, EPOLLIN,
-                               dispatch_termination, child);
+static void on_termination(void *userdata) {
+        child_leave(userdata, true);
 }
 
 /* ---- The channel ---- */
@@ -238,6 +192,14 @@ static void on_message(struct channel *channel, const struct message *message, v
         case MESSAGE_SINCE:
                 timetable_receive(child->muster, message);
                 break;
+        case MESSAGE_JOB:
+                if (child->callbacks.job)
+                        child->callbacks.job(child, message, channel_take_fd(channel),
+                                             child->callbacks.userdata);
+                break;
+        case MESSAGE_RESULT:
+                offload_receive(child->muster, message, channel_take_fd(channel));
+                break;
         default:
                 break;
         }
@@ -277,7 +239,7 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
                 return log_oom();
         child->heritage = (struct heritage) HERITAGE_NULL;
         child->scoreboard = (struct scoreboard) SCOREBOARD_NULL;
-        child->termination_fd = -1;
+        child->termination = (struct termination) TERMINATION_NULL;
         (void) log_setup(role_name(role), "?", -1);
 
         r = heritage_read(&child->heritage);
@@ -300,7 +262,8 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
         r = set_up_guard(child, role);
         if (r < 0)
                 return r;
-        r = set_up_signals(child);
+        r = termination_watch(&child->termination, child->muster->event, child_has_master(child),
+                              on_termination, child);
         if (r < 0)
                 return log_error(r, "Failed to set up signals: %m");
         r = set_up_channel(child);
@@ -314,14 +277,19 @@ int child_new(struct child **ret, enum muster_role role, int argc, char **argv) 
 }
 
 struct child *child_free(struct child *child) {
+        static struct child *left _unused_; /* so that it is not taken for a leak */
+
         if (!child)
                 return NULL;
-        termination_fd = -1;
+        /* A thread that is still at work may use all of it: the process just ends. */
+        if (child->muster && offload_is_busy(child->muster)) {
+                left = child;
+                return NULL;
+        }
         guard_forget_channel();
         channel_free(child->channel);
         sd_event_source_disable_unref(child->heartbeat);
-        sd_event_source_disable_unref(child->termination);
-        fd_close(child->termination_fd);
+        termination_deinit(&child->termination);
         muster_process_free(child->muster);
         module_free(child->module);
         config_free(child->config);
@@ -349,6 +317,8 @@ static struct hooks hooks_of(const struct muster_application *application, enum 
         if (role == MUSTER_ROLE_WORKER)
                 return (struct hooks){ application->worker_start, application->worker_ready,
                                        application->worker_stop };
+        if (role == MUSTER_ROLE_COMPUTE)
+                return (struct hooks){ application->compute_start, NULL, application->compute_stop };
         return (struct hooks){ application->agent_start, application->agent_ready, application->agent_stop };
 }
 
@@ -385,8 +355,10 @@ static void call_start(void *argument) {
 }
 
 static int call_start_function(struct child *child) {
-        bool worker = child->muster->role == MUSTER_ROLE_WORKER;
-        const struct guard_context context = { .route = worker ? "worker_start" : "agent_start" };
+        static const char *const names[] = { [MUSTER_ROLE_WORKER] = "worker_start",
+                                             [MUSTER_ROLE_AGENT] = "agent_start",
+                                             [MUSTER_ROLE_COMPUTE] = "compute_start" };
+        const struct guard_context context = { .route = names[child->muster->role] };
         struct start_call call = { .muster = child->muster, .function = child->hooks.start };
         char reason[128];
         int signal;
@@ -405,6 +377,14 @@ static int call_start_function(struct child *child) {
                 return start_failed(child, call.result, child->muster->failure ?: reason);
         }
         return 0;
+}
+
+/* With whether the module has anything to offload. */
+static int tell_started(struct child *child) {
+        const struct muster_task *tasks = child->muster->application->tasks;
+        bool has_tasks = tasks && tasks->name;
+
+        return channel_send(child->channel, MESSAGE_READY, &has_tasks, sizeof(has_tasks));
 }
 
 int child_start(struct child *child, const struct child_callbacks *callbacks) {
@@ -429,7 +409,7 @@ int child_start(struct child *child, const struct child_callbacks *callbacks) {
                 tell_ready(child);
                 return 0;
         }
-        r = channel_send(child->channel, MESSAGE_READY, NULL, 0);
+        r = tell_started(child);
         if (r < 0)
                 return log_error(r, "Failed to tell the master: %m");
         channel_flush(child->channel);
@@ -471,8 +451,8 @@ void child_leave(struct child *child, bool announce) {
 }
 
 /* The agent lives on after a fault, and ends in good order. */
-static bool worker_faulted(const struct child *child) {
-        return child->muster->role == MUSTER_ROLE_WORKER && guard_faulted();
+static bool has_faulted(const struct child *child) {
+        return child->muster->role != MUSTER_ROLE_AGENT && guard_faulted();
 }
 
 static void empty_store(struct muster *muster) {
@@ -483,10 +463,10 @@ int child_finish(struct child *child) {
         if (child->failed)
                 return EXIT_FAILURE;
         child->muster->slot->state = SLOT_STOPPING;
-        if (child->started && !worker_faulted(child))
+        if (child->started && !has_faulted(child))
                 run_hook(child, "stop", child->hooks.stop);
-        if (child->started && !worker_faulted(child))
+        if (child->started && !has_faulted(child))
                 run_hook(child, "store", empty_store);
         children_end(child->muster, CHILDREN_PATIENCE);
-        return worker_faulted(child) ? EXIT_FAILURE : EXIT_SUCCESS;
+        return has_faulted(child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

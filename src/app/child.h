@@ -8,7 +8,7 @@
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
 
-/* What worker and agent have in common: how a child of the master begins, beats and ends. See child.c. */
+/* What worker, agent and compute process have in common: how a child of the master begins, beats and ends. See child.c. */
 
 struct child;
 
@@ -23,6 +23,8 @@ struct child_callbacks {
         void (*ready)(struct child *child, void *userdata);
         /* Finish what was accepted, and then end the loop. */
         void (*leave)(struct child *child, void *userdata);
+        /* The master has a job to be done; the descriptor is the callee's. Only a compute process has this. */
+        void (*job)(struct child *child, const struct message *message, int fd, void *userdata);
         void *userdata;
 };
 

@@ -74,7 +74,7 @@ static int check(struct muster *muster, struct message_envelope *head, const cha
                 return -EINVAL;
         if (size > ENVELOPE_DATA_MAX)
                 return -EMSGSIZE;
-        if (!muster->channel)
+        if (!muster->channel || muster->role == MUSTER_ROLE_COMPUTE)
                 return -ENOTCONN;
         messenger = messenger_of(muster);
         if (!messenger)

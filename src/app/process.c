@@ -15,6 +15,7 @@
 #include "app/counter.h"
 #include "app/job.h"
 #include "app/messenger.h"
+#include "app/offload.h"
 #include "app/process.h"
 #include "app/spawn.h"
 #include "app/store.h"
@@ -64,6 +65,7 @@ struct muster *muster_process_free(struct muster *muster) {
         messenger_free(muster);
         timetable_free(muster->timetable);
         jobs_free(muster);
+        offload_free(muster);
         muster_timers_free(muster);
         children_end(muster, 0);
         fd_close(muster->detached_fd);

@@ -16,6 +16,7 @@
 struct channel;
 struct counters;
 struct messenger;
+struct offload;
 struct store;
 struct timetable;
 
@@ -48,6 +49,7 @@ struct muster {
         void *data;
         struct counters *counters; /* NULL: none is used */
         struct store *store;       /* likewise */
+        struct offload *offload;   /* likewise */
         char *failure;             /* the reason said by muster_fail(), owned */
 
         /* Told after a callback of the application has faulted. In a worker it starts the drain. */

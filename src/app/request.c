@@ -20,6 +20,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
+#include "app/offload.h"
 #include "app/request.h"
 #include "util/macro.h"
 
@@ -37,6 +38,7 @@ void request_init(struct muster_request *request, struct muster *muster, const s
         request->response.fd = -1;
         request->response.headers_end = &request->response.headers;
         list_init(&request->timers);
+        list_init(&request->jobs);
         arena_reset(&request->arena);
 }
 
@@ -47,13 +49,14 @@ static struct request_timer *request_timer_free(struct request_timer *timer) {
         return NULL;
 }
 
-void request_cancel_timers(struct muster_request *request) {
+void request_cancel_waits(struct muster_request *request) {
+        offload_forget(request);
         while (!list_empty(&request->timers))
                 request_timer_free(container_of(request->timers.next, struct request_timer, node));
 }
 
 void request_reset(struct muster_request *request) {
-        request_cancel_timers(request);
+        request_cancel_waits(request);
         response_reset(&request->response);
         free(request->body);
         request->body = NULL;
@@ -92,7 +95,7 @@ struct quarantine_request request_for_quarantine(const struct muster_request *re
 /* Whatever the handler had said is taken back. One that faulted would fault again; one that hung may have been unlucky. */
 static void answer_fault(struct muster_request *request, bool hung) {
         request->faulted = true;
-        request_cancel_timers(request);
+        request_cancel_waits(request);
         response_set_status(&request->response, hung ? 503 : 500);
         if (hung)
                 response_set_retry(&request->response);
@@ -100,21 +103,26 @@ static void answer_fault(struct muster_request *request, bool hung) {
         request->state = REQUEST_ANSWERED;
 }
 
-int request_run(struct muster_request *request, muster_handler_t handler) {
+int request_run_function(struct muster_request *request, guard_function_t function, void *argument) {
         const struct quarantine_request view = request_for_quarantine(request);
         const struct guard_context context = { .route = request->route->label,
                                                .target = request->target_text,
                                                .request = &view };
-        struct call call = { request, handler };
         struct slot *slot = request->muster->slot;
         int signal;
 
         memcpy(slot->route, request->route->label, sizeof(slot->route));
-        signal = muster_process_run(request->muster, &context, call_handler, &call);
+        signal = muster_process_run(request->muster, &context, function, argument);
         slot->route[0] = '\0';
         if (signal != 0)
                 answer_fault(request, guard_was_hung());
         return signal;
+}
+
+int request_run(struct muster_request *request, muster_handler_t handler) {
+        struct call call = { request, handler };
+
+        return request_run_function(request, call_handler, &call);
 }
 
 /* ---- What was asked ---- */

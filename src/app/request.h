@@ -41,6 +41,8 @@ struct request_ops {
         int (*load_headers)(struct muster_request *request, struct request_fields *ret);
         /* A request is answered: if it was parked, note it down, so that the loop sends the answer. */
         void (*answered)(struct muster_request *request);
+        /* Watch whether the client goes away while the request waits, until it is answered. */
+        void (*watch_client)(struct muster_request *request);
         /* The peer, NULL when it is gone. */
         const struct sockaddr *(*peer)(const struct muster_request *request, socklen_t *ret_size);
         struct MHD_Connection *(*connection)(const struct muster_request *request);
@@ -70,6 +72,7 @@ struct muster_request {
         const char *peer_text;
         const struct sockaddr *peer;
         struct list timers; /* of muster_request_after() */
+        struct list jobs;   /* of muster_offload() */
         void *data;
 
         struct response response;
@@ -93,8 +96,11 @@ int request_run(struct muster_request *request, muster_handler_t handler);
  * is no memory for is missing from then on. */
 void request_detach(struct muster_request *request);
 
-/* Ends the timers of muster_request_after(). */
-void request_cancel_timers(struct muster_request *request);
+/* The same for any function. */
+int request_run_function(struct muster_request *request, guard_function_t function, void *argument);
+
+/* Ends what it may be waiting for: the timers of muster_request_after(), what it has offloaded. */
+void request_cancel_waits(struct muster_request *request);
 
 /* Writes an address as muster_request_peer() gives it. Returns the text, which may be static. */
 #define PEER_TEXT_SIZE 64

@@ -123,7 +123,7 @@ static int respond_end(struct muster_request *request, enum response_kind kind, 
         response->bytes = bytes;
         response->size = size;
         request->state = REQUEST_ANSWERED;
-        request_cancel_timers(request);
+        request_cancel_waits(request);
         if (request->parked)
                 request->ops->answered(request);
         return 0;

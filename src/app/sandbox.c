@@ -14,7 +14,9 @@
 #include "util/log.h"
 
 int process_enter_sandbox(struct muster *muster, struct channel *channel, char **ret_reason) {
-        enum sandbox_role role = muster->role == MUSTER_ROLE_WORKER ? SANDBOX_WORKER : SANDBOX_AGENT;
+        enum sandbox_role role = muster->role == MUSTER_ROLE_WORKER    ? SANDBOX_WORKER
+                                 : muster->role == MUSTER_ROLE_COMPUTE ? SANDBOX_COMPUTE
+                                                                       : SANDBOX_AGENT;
         struct sandbox sandbox;
         int r;
 

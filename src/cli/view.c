@@ -291,7 +291,65 @@ static int print_workers(const struct value *status, FILE *file, size_t width) {
         return listing_print(&listing, file, width);
 }
 
+static void add_compute(struct listing *listing, const struct value *compute) {
+        char span[FORMAT_MAX], bytes[FORMAT_MAX];
+
+        listing_add(listing, "%" PRIu64, value_number(compute, "Compute"));
+        if (value_get(compute, "Pid")) {
+                listing_add(listing, "%" PRIu64, value_number(compute, "Pid"));
+                listing_add(listing, "%s", value_text(compute, "State"));
+                listing_add(listing, "%" PRIu64, value_number(compute, "Generation"));
+                listing_add(listing, "%s",
+                            format_span(value_number(compute, "UptimeUsec"), span, sizeof(span)));
+                listing_add(listing, "%" PRIu64, value_number(compute, "Jobs"));
+                listing_add(listing, "%.0f%%", value_real(compute, "BusyPercent"));
+                listing_add(listing, "%s", format_bytes(value_number(compute, "Rss"), bytes, sizeof(bytes)));
+        } else {
+                listing_add(listing, "-");
+                listing_add(listing, "%s", value_text(compute, "State"));
+                for (unsigned int i = 0; i < 5; i++)
+                        listing_add(listing, "-");
+        }
+        listing_add(listing, "%" PRIu64, value_number(compute, "Restarts"));
+        listing_add(listing, "%s", value_text(compute, "Route"));
+}
+
+/* Nothing where the application has nothing to compute. */
+static int print_computes(const struct value *status, FILE *file, size_t width) {
+        static const struct column columns[] = {
+                { "COMPUTE", true },  { "PID", true },   { "STATE", false }, { "GENERATION", true },
+                { "UPTIME", true },   { "JOBS", true },  { "BUSY", true },   { "RSS", true },
+                { "RESTARTS", true }, { "TASK", false },
+        };
+        const struct value *computes = value_list(status, "Computes");
+        _cleanup_listing_ struct listing listing = LISTING_NULL;
+
+        if (computes->n_items == 0)
+                return 0;
+        listing_init(&listing, columns, ELEMENTSOF(columns));
+        for (size_t i = 0; i < computes->n_items; i++)
+                add_compute(&listing, &computes->items[i]);
+        (void) fputc('\n', file);
+        return listing_print(&listing, file, width);
+}
+
+static void print_jobs(const struct value *status, FILE *file) {
+        const struct value *jobs = value_get(status, "Jobs");
+
+        if (value_list(status, "Computes")->n_items == 0)
+                return;
+        label(file, "Jobs");
+        (void) fprintf(file,
+                       "%" PRIu64 " running, %" PRIu64 " waiting; %" PRIu64 " done, %" PRIu64
+                       " crashed, %" PRIu64 " late, %" PRIu64 " refused, %" PRIu64 " cancelled\n",
+                       value_number(jobs, "Running"), value_number(jobs, "Waiting"),
+                       value_number(jobs, "Done"), value_number(jobs, "Crashed"), value_number(jobs, "Late"),
+                       value_number(jobs, "Refused"), value_number(jobs, "Cancelled"));
+}
+
 int view_status(const struct value *status, usec_t now, FILE *file, size_t width) {
+        int r;
+
         view_headline(status, file);
         print_line(file, "Application", value_text(status, "Module"));
         print_line(file, "Status", value_text(status, "Status"));
@@ -304,7 +362,9 @@ int view_status(const struct value *status, usec_t now, FILE *file, size_t width
         print_quarantine(status, file);
         print_schedules(status, now, file);
         print_agent(status, file);
+        print_jobs(status, file);
         print_broker(status, file);
         (void) fputc('\n', file);
-        return print_workers(status, file, width);
+        r = print_workers(status, file, width);
+        return r < 0 ? r : print_computes(status, file, width);
 }

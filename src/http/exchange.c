@@ -29,9 +29,11 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "app/offload.h"
 #include "http/access-log.h"
 #include "http/admission.h"
 #include "http/body.h"
+#include "http/client-watch.h"
 #include "http/exchange.h"
 #include "http/linger.h"
 #include "http/state.h"
@@ -120,9 +122,14 @@ static struct MHD_Connection *ops_connection(const struct muster_request *reques
         return connection ? connection->mhd : NULL;
 }
 
+static void ops_watch_client(struct muster_request *request) {
+        client_watch(exchange_of(request));
+}
+
 static const struct request_ops exchange_ops = {
         .load_headers = ops_load_headers,
         .answered = ops_answered,
+        .watch_client = ops_watch_client,
         .peer = ops_peer,
         .connection = ops_connection,
 };
@@ -153,11 +160,12 @@ static struct exchange *exchange_new(struct http_server *server) {
 /* The server has no more use for it: it is kept for another request, unless the application may hold it. */
 static void exchange_release(struct exchange *exchange) {
         struct http_server *server = exchange->server;
-        const struct muster_request *request = &exchange->request;
+        struct muster_request *request = &exchange->request;
 
         list_remove(&exchange->node);
         if (request->state == REQUEST_SUSPENDED || (request->faulted && request->shared)) {
                 list_append(&server->orphans, &exchange->node);
+                offload_abandon(request);
                 return;
         }
         request_reset(&exchange->request);
@@ -180,6 +188,7 @@ static void exchange_part(struct exchange *exchange, void **context) {
                 exchange_count(exchange->server, -1);
         if (exchange->connection)
                 exchange->connection->exchange = NULL;
+        client_unwatch(exchange);
         exchange->connection = NULL;
         *context = NULL;
         exchange_release(exchange);
@@ -339,6 +348,7 @@ static enum MHD_Result handle_resumed(struct exchange *exchange, void **context)
         struct muster_request *request = &exchange->request;
 
         exchange->resumed = false;
+        client_unwatch(exchange);
         if (exchange->connection->cut) {
                 request_detach(request);
                 exchange_part(exchange, context);

@@ -15,6 +15,7 @@ struct exchange {
         struct muster_request request;
         struct list node; /* in the server's answered, orphans or spare ones */
         struct http_server *server;
+        sd_event_source *client;       /* watches whether it goes away, NULL: nobody asks */
         struct connection *connection; /* NULL when the client is gone, or has been told 503 */
 
         struct header_check header;

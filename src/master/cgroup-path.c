@@ -167,11 +167,13 @@ char *cgroup_format_limit(uint64_t limit, char *buffer, size_t size) {
         return buffer;
 }
 
-char *cgroup_format_name(int number, uint64_t generation, uint64_t serial, char *buffer, size_t size) {
+char *cgroup_format_name(const char *role, int number, uint64_t generation, uint64_t serial, char *buffer,
+                         size_t size) {
         if (number < 0)
-                (void) snprintf(buffer, size, "agent-%" PRIu64 "-%" PRIu64, generation, serial);
+                (void) snprintf(buffer, size, "%s-%" PRIu64 "-%" PRIu64, role, generation, serial);
         else
-                (void) snprintf(buffer, size, "worker-%d-%" PRIu64 "-%" PRIu64, number, generation, serial);
+                (void) snprintf(buffer, size, "%s-%d-%" PRIu64 "-%" PRIu64, role, number, generation,
+                                serial);
         return buffer;
 }
 
@@ -191,9 +193,13 @@ static bool is_numbers(const char *text, unsigned int count) {
 }
 
 bool cgroup_is_name(const char *name) {
-        if (strlen(name) >= CGROUP_NAME_MAX)
-                return false;
-        if (startswith(name, "agent"))
-                return is_numbers(name + strlen("agent"), 2);
-        return startswith(name, "worker") && is_numbers(name + strlen("worker"), 3);
+        static const struct {
+                const char *role;
+                unsigned int numbers;
+        } names[] = { { "agent", 2 }, { "worker", 3 }, { "compute", 3 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(names) && strlen(name) < CGROUP_NAME_MAX; i++)
+                if (startswith(name, names[i].role))
+                        return is_numbers(name + strlen(names[i].role), names[i].numbers);
+        return false;
 }

@@ -34,9 +34,10 @@ uint64_t cgroup_parse_limit(const char *text);
 /* How a limit is written: "max" or bytes. Returns buffer. */
 char *cgroup_format_limit(uint64_t limit, char *buffer, size_t size);
 
-/* The name of a process's cgroup, "worker-3-1-17" or "agent-1-18": role, number, generation, serial. `number` -1 is the
- * agent. Returns buffer. */
-char *cgroup_format_name(int number, uint64_t generation, uint64_t serial, char *buffer, size_t size);
+/* The name of a process's cgroup, "worker-3-1-17" or "agent-1-18": role, number, generation, serial. `number` -1 is left
+ * out. Returns buffer. */
+char *cgroup_format_name(const char *role, int number, uint64_t generation, uint64_t serial, char *buffer,
+                         size_t size);
 
 /* Whether a directory has such a name, whoever has made it. */
 bool cgroup_is_name(const char *name);

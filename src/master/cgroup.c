@@ -232,13 +232,13 @@ void cgroup_deinit(struct cgroup *cgroup) {
 
 /* ---- A process's own ---- */
 
-int cgroup_create(struct cgroup *cgroup, int number, uint64_t generation, char *name) {
+int cgroup_create(struct cgroup *cgroup, const char *role, int number, uint64_t generation, char *name) {
         name[0] = '\0';
         if (cgroup->fd < 0)
                 return 0;
         /* The name of one that is still there is passed over. */
         for (unsigned int i = 0; i < SERIALS_MAX; i++) {
-                (void) cgroup_format_name(number, generation, ++cgroup->serial, name, CGROUP_NAME_MAX);
+                (void) cgroup_format_name(role, number, generation, ++cgroup->serial, name, CGROUP_NAME_MAX);
                 if (mkdirat(cgroup->fd, name, 0755) >= 0)
                         return 0;
                 if (errno != EEXIST)

@@ -37,9 +37,9 @@ int cgroup_open(struct cgroup *cgroup, const char *root);
 /* Lets go of it, after having removed what can be. */
 void cgroup_deinit(struct cgroup *cgroup);
 
-/* Makes a cgroup for a process (`number` -1: the agent) and writes its name to `name`, of CGROUP_NAME_MAX bytes; "" where
+/* Makes a cgroup for a process (`number` -1: its role has one only) and writes its name to `name`, of CGROUP_NAME_MAX bytes; "" where
  * there is nothing delegated. */
-int cgroup_create(struct cgroup *cgroup, int number, uint64_t generation, char *name);
+int cgroup_create(struct cgroup *cgroup, const char *role, int number, uint64_t generation, char *name);
 
 /* Sets memory.high and memory.max, UINT64_MAX for no limit. Without the controller there is nothing to set. */
 int cgroup_limit_memory(const struct cgroup *cgroup, const char *name, uint64_t high, uint64_t max);

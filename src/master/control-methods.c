@@ -93,9 +93,8 @@ void control_emit(struct control *control, const char *signal, const char *types
 }
 
 static void tell_state(struct service *service, const struct process *process, const char *state) {
-        control_emit(service->control, "ProcessChanged", "sixts",
-                     process->role == PROCESS_AGENT ? "agent" : "worker", process->number,
-                     (int64_t) process->pid, process->generation, state);
+        control_emit(service->control, "ProcessChanged", "sixts", process_role_name(process->role),
+                     process->number, (int64_t) process->pid, process->generation, state);
 }
 
 void control_process_changed(struct service *service, const struct process *process) {
@@ -207,10 +206,6 @@ static const sd_bus_vtable interface[] = {
                                  0),
         SD_BUS_METHOD_WITH_NAMES("ResumeSchedule", "s", SD_BUS_PARAM(name), NULL, , control_schedule_resume,
                                  0),
-        SD_BUS_METHOD_WITH_NAMES("SendMessage", "ssay",
-                                 SD_BUS_PARAM(to) SD_BUS_PARAM(action) SD_BUS_PARAM(data), "t",
-                                 SD_BUS_PARAM(receivers), control_send_message, 0),
-        SD_BUS_METHOD_WITH_NAMES("Monitor", "s", SD_BUS_PARAM(pattern), NULL, , control_monitor, 0),
         SD_BUS_METHOD_WITH_NAMES("GetConfiguration", NULL, , "a(ssss)", SD_BUS_PARAM(settings),
                                  method_get_configuration, 0),
 
@@ -234,6 +229,8 @@ static const sd_bus_vtable interface[] = {
         SD_BUS_PROPERTY("Workers", "aa{sv}", control_get_workers, 0, 0),
         SD_BUS_PROPERTY("Agent", "a{sv}", control_get_agent, 0, 0),
         SD_BUS_PROPERTY("Broker", "a{sv}", control_get_broker, 0, 0),
+        SD_BUS_PROPERTY("Computes", "aa{sv}", control_get_computes, 0, 0),
+        SD_BUS_PROPERTY("Jobs", "a{sv}", control_get_jobs, 0, 0),
         SD_BUS_PROPERTY("Sockets", "aa{sv}", control_get_sockets, 0, 0),
         SD_BUS_PROPERTY("LastReload", "a{sv}", control_get_last_reload, 0, 0),
         SD_BUS_PROPERTY("LastUpgrade", "a{sv}", control_get_last_upgrade, 0, 0),
@@ -251,8 +248,6 @@ static const sd_bus_vtable interface[] = {
                                  SD_BUS_PARAM(role) SD_BUS_PARAM(number) SD_BUS_PARAM(pid)
                                          SD_BUS_PARAM(generation) SD_BUS_PARAM(state),
                                  0),
-        SD_BUS_SIGNAL_WITH_NAMES("MessagesPassed", "ta(tsixsxtstbay)",
-                                 SD_BUS_PARAM(not_shown) SD_BUS_PARAM(messages), 0),
         SD_BUS_VTABLE_END,
 };
 

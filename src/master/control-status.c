@@ -136,8 +136,8 @@ const char *control_state_name(const struct service *service, const struct proce
 
 /* What its slot and the kernel say of it now, as far as it can be believed. The share in which it was busy is that of
  * the last whole second. */
-static void look_at(const struct service *service, const struct process *process, struct slot *ret_slot,
-                    struct usage *ret_usage) {
+void control_look_at(const struct service *service, const struct process *process, struct slot *ret_slot,
+                     struct usage *ret_usage) {
         *ret_usage = process->usage;
         service_read_slot(service, process, ret_slot);
         if (ret_slot->pid == process->pid)
@@ -146,9 +146,9 @@ static void look_at(const struct service *service, const struct process *process
         usage_update_rss(ret_usage, process->pid);
 }
 
-static int append_process(sd_bus_message *reply, const struct service *service,
-                          const struct process *process, const struct slot *slot,
-                          const struct usage *usage) {
+int control_append_process(sd_bus_message *reply, const struct service *service,
+                           const struct process *process, const struct slot *slot,
+                           const struct usage *usage) {
         return sd_bus_message_append(
                 reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Pid", "t",
                 (uint64_t) process->pid, "State", "s", control_state_name(service, process), "Generation",
@@ -165,10 +165,10 @@ static int append_worker(sd_bus_message *reply, const struct service *service,
         struct slot slot;
         int r;
 
-        look_at(service, process, &slot, &usage);
+        control_look_at(service, process, &slot, &usage);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Worker", "t", (uint64_t) process->number);
-        r = r < 0 ? r : append_process(reply, service, process, &slot, &usage);
+        r = r < 0 ? r : control_append_process(reply, service, process, &slot, &usage);
         r = r < 0 ? r
                   : sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "Requests", "t", slot.requests,
                                           "Errors", "t", slot.errors, "Connections", "t",
@@ -179,12 +179,12 @@ static int append_worker(sd_bus_message *reply, const struct service *service,
 }
 
 /* A position that has no process. */
-static int append_vacant(sd_bus_message *reply, const struct position *position) {
+int control_append_vacant(sd_bus_message *reply, const char *label, const struct position *position) {
         uint64_t when = 0, now = now_monotonic(), wait = 0;
 
         if (position->timer && sd_event_source_get_time(position->timer, &when) >= 0 && when > now)
                 wait = when - now;
-        return sd_bus_message_append(reply, "a{sv}", 4, "Worker", "t", (uint64_t) position->number, "State",
+        return sd_bus_message_append(reply, "a{sv}", 4, label, "t", (uint64_t) position->number, "State",
                                      "s",
                                      position->stopped ? "stopped"
                                      : position->timer ? "waiting"
@@ -206,7 +206,7 @@ static int append_position(sd_bus_message *reply, const struct service *service,
         }
         if (r < 0 || found || number >= (int) service->current->n_workers)
                 return r;
-        return append_vacant(reply, &service->workers[number]);
+        return control_append_vacant(reply, "Worker", &service->workers[number]);
 }
 
 int control_get_workers(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -244,10 +244,10 @@ int control_get_agent(sd_bus *bus, const char *path, const char *interface, cons
         int r;
 
         if (agent)
-                look_at(service, agent, &slot, &usage);
+                control_look_at(service, agent, &slot, &usage);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
-                r = agent ? append_process(reply, service, agent, &slot, &usage)
+                r = agent ? control_append_process(reply, service, agent, &slot, &usage)
                           : sd_bus_message_append(reply, "{sv}", "State", "s",
                                                   service->agent.timer ? "waiting" : "missing");
         r = r < 0 ? r : sd_bus_message_append(reply, "{sv}", "Restarts", "t", service->agent.restarts);
@@ -304,7 +304,9 @@ int control_get_last_reload(sd_bus *bus, const char *path, const char *interface
 
 int control_get_budgets(sd_bus *bus, const char *path, const char *interface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        static const char *const roles[] = { [PROCESS_AGENT] = "agent", [PROCESS_WORKER] = "workers" };
+        static const char *const roles[] = { [PROCESS_AGENT] = "agent",
+                                             [PROCESS_WORKER] = "workers",
+                                             [PROCESS_COMPUTE] = "compute processes" };
         const struct control_client *client = userdata;
         const struct service *service = client->control->service;
         usec_t now = now_monotonic();
@@ -314,6 +316,8 @@ int control_get_budgets(sd_bus *bus, const char *path, const char *interface, co
         for (size_t i = 0; i < ELEMENTSOF(roles) && r >= 0; i++) {
                 const struct pool_budget *budget = &service->budget[i];
 
+                if (i == PROCESS_COMPUTE && service->n_compute_positions == 0)
+                        continue;
                 r = sd_bus_message_append(reply, "a{sv}", 4, "For", "s", roles[i], "Left", "t",
                                           (uint64_t) pool_budget_left(budget, now), "Limit", "t",
                                           (uint64_t) budget->limit, "IntervalUsec", "t", budget->interval);

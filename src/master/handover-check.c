@@ -45,8 +45,12 @@ static int check_program(const struct handover_program *program, char **ret_reas
 }
 
 static bool has_position(const struct handover *handover, enum process_role role, int number) {
-        return role == PROCESS_AGENT ? number == -1
-                                     : number >= 0 && (size_t) number < handover->generation.n_positions;
+        const struct handover_generation *generation = &handover->generation;
+
+        if (role == PROCESS_AGENT)
+                return number == -1;
+        return number >= 0 && (size_t) number < (role == PROCESS_WORKER ? generation->n_positions
+                                                                        : generation->n_compute_positions);
 }
 
 static bool is_possible(const struct service *service, const struct handover *handover,
@@ -108,6 +112,20 @@ static int check_schedules(const struct handover *handover, char **ret_reason) {
         return r == -EBADMSG ? handover_refuse(ret_reason, "its schedules do not fit together") : r;
 }
 
+/* Its texts are those of a message that was checked; that they end is what reading sees to. */
+static int check_jobs(const struct handover *handover, char **ret_reason) {
+        const struct compute_job *jobs = handover->jobs.items;
+
+        for (size_t i = 0; i < handover->jobs.n; i++) {
+                const struct compute_job *job = &jobs[i];
+
+                if (!job->call.task[0] || job->call.size > JOB_DATA_MAX || job->call.timeout == 0 ||
+                    (job->call.size > 0 && job->fd < 0))
+                        return handover_refuse(ret_reason, "a job is not described");
+        }
+        return 0;
+}
+
 int handover_check(struct handover *handover, const struct service *service, char **ret_reason) {
         const struct handover_generation *generation = &handover->generation;
         int r;
@@ -116,13 +134,15 @@ int handover_check(struct handover *handover, const struct service *service, cha
         if (r < 0)
                 return r;
         if (generation->number == 0 || !generation->config || handover->scoreboard_fd < 0 ||
-            generation->n_positions < MAX(generation->n_workers, 1U))
+            generation->n_positions < MAX(generation->n_workers, 1U) ||
+            generation->n_compute_positions < generation->n_computes)
                 return handover_refuse(ret_reason, "the handover is not complete");
         r = config_restore(&handover->config, generation->config, ret_reason);
         if (r == -EBADMSG)
                 r = handover_refuse(ret_reason, "cannot read the configuration in the handover");
         r = r < 0 ? r : check_sockets(handover, ret_reason);
         r = r < 0 ? r : check_positions(handover, ret_reason);
+        r = r < 0 ? r : check_jobs(handover, ret_reason);
         r = r < 0 ? r : check_processes(handover, service, ret_reason);
         return r < 0 ? r : check_schedules(handover, ret_reason);
 }

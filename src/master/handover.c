@@ -29,7 +29,7 @@
 
 #define TITLE                "muster-handover"
 
-#define ROLE(type, member)   RECORD_RANGE("role", type, member, 0, PROCESS_WORKER)
+#define ROLE(type, member)   RECORD_RANGE("role", type, member, 0, PROCESS_COMPUTE)
 #define NUMBER(type, member) RECORD_RANGE("number", type, member, -1, CONFIG_WORKERS_MAX - 1)
 
 static const struct record_field program_fields[] = {
@@ -45,6 +45,12 @@ static const struct record_field program_fields[] = {
 static const struct record_field service_fields[] = {
         RECORD_FIELD("started", struct service, started),
         RECORD_FIELD("worker_was_ready", struct service, worker_was_ready),
+        RECORD_FIELD("compute_was_ready", struct service, compute.was_ready),
+        RECORD_FIELD("jobs_done", struct service, compute.counts.done),
+        RECORD_FIELD("jobs_crashed", struct service, compute.counts.crashed),
+        RECORD_FIELD("jobs_late", struct service, compute.counts.late),
+        RECORD_FIELD("jobs_refused", struct service, compute.counts.refused),
+        RECORD_FIELD("jobs_cancelled", struct service, compute.counts.cancelled),
         RECORD_FIELD("restarts", struct service, restarts),
         RECORD_FIELD("requests_gone", struct service, requests_gone),
         RECORD_FIELD("refused_gone", struct service, refused_gone),
@@ -68,6 +74,9 @@ static const struct record_field generation_fields[] = {
         RECORD_FIELD("number", struct handover_generation, number),
         RECORD_RANGE("workers", struct handover_generation, n_workers, 1, CONFIG_WORKERS_MAX),
         RECORD_RANGE("positions", struct handover_generation, n_positions, 1, CONFIG_WORKERS_MAX),
+        RECORD_RANGE("computes", struct handover_generation, n_computes, 0, CONFIG_COMPUTE_MAX),
+        RECORD_RANGE("compute_positions", struct handover_generation, n_compute_positions, 0,
+                     CONFIG_COMPUTE_MAX),
         RECORD_FIELD("config", struct handover_generation, config),
 };
 
@@ -88,6 +97,23 @@ static const struct record_field state_fields[] = {
 static const struct record_field leaving_fields[] = {
         RECORD_CHARS("name", struct handover_leaving, name),
         RECORD_RANGE("core_pid", struct handover_leaving, core_pid, 0, INT32_MAX),
+};
+
+static const struct record_field job_fields[] = {
+        RECORD_RANGE("client", struct compute_job, client, 0, INT32_MAX),
+        RECORD_FIELD("generation", struct compute_job, generation),
+        RECORD_FIELD("deadline", struct compute_job, deadline),
+        RECORD_FIELD("attempts", struct compute_job, attempts),
+        RECORD_RANGE("runs_on", struct compute_job, runs_on, 0, INT32_MAX),
+        RECORD_FIELD("id", struct compute_job, call.id),
+        RECORD_FIELD("size", struct compute_job, call.size),
+        RECORD_FIELD("timeout", struct compute_job, call.timeout),
+        RECORD_FIELD("request_id", struct compute_job, call.request_id),
+        RECORD_FIELD("route_id", struct compute_job, call.route_id),
+        RECORD_CHARS("task", struct compute_job, call.task),
+        RECORD_CHARS("route", struct compute_job, call.route),
+        RECORD_CHARS("request", struct compute_job, call.request),
+        RECORD_DESCRIPTOR("input", struct compute_job, fd),
 };
 
 static const struct record_field socket_fields[] = {
@@ -138,6 +164,8 @@ static const struct record_field process_fields[] = {
         RECORD_FIELD("messages_sent", struct process_snapshot, process.messages.sent),
         RECORD_FIELD("messages_received", struct process_snapshot, process.messages.received),
         RECORD_FIELD("messages_dropped", struct process_snapshot, process.messages.dropped),
+        RECORD_FIELD("dismissed", struct process_snapshot, process.dismissed),
+        RECORD_FIELD("jobs_given", struct process_snapshot, process.jobs_given),
         RECORD_FIELD("failure", struct process_snapshot, process.failure),
         RECORD_CHARS("cgroup", struct process_snapshot, process.cgroup),
         RECORD_FIELD("oom_kills", struct process_snapshot, process.memory.oom_kills),
@@ -169,6 +197,7 @@ static const struct record_type generation_type = RECORD_TYPE("generation", gene
 static const struct record_type scoreboard_type = RECORD_TYPE("scoreboard", scoreboard_fields);
 static const struct record_type state_type = RECORD_TYPE("state", state_fields);
 static const struct record_type leaving_type = RECORD_TYPE("leaving", leaving_fields);
+static const struct record_type job_type = RECORD_TYPE("job", job_fields);
 static const struct record_type control_type = RECORD_TYPE("control", control_fields);
 static const struct record_type socket_type = RECORD_TYPE("socket", socket_fields);
 static const struct record_type budget_type = RECORD_TYPE("budget", budget_fields);
@@ -200,6 +229,8 @@ static int write_generation(FILE *file, const struct service *service) {
                 .number = generation->number,
                 .n_workers = generation->n_workers,
                 .n_positions = service->n_positions,
+                .n_computes = generation->n_computes,
+                .n_compute_positions = service->n_compute_positions,
         };
         int r;
 
@@ -272,6 +303,10 @@ static void write_leaving(const char *name, pid_t core_pid, void *userdata) {
         record_write(userdata, &leaving_type, &record);
 }
 
+static void write_job(struct compute_job *job, void *userdata) {
+        record_write(userdata, &job_type, job);
+}
+
 static void write_shared(FILE *file, const struct service *service) {
         const struct handover record = {
                 .scoreboard_fd = service->scoreboard.fd,
@@ -303,8 +338,11 @@ int handover_write(const struct service *service, FILE *file) {
         for (size_t i = 0; i < service->n_positions; i++)
                 write_position(file, &service->workers[i]);
         schedules_write(&service->schedules, file);
+        for (size_t i = 0; i < service->n_compute_positions; i++)
+                write_position(file, &service->computes[i]);
         LIST_FOREACH(node, &service->processes)
                 write_process(file, container_of(node, struct process, node));
+        compute_queue_each(&service->compute.queue, write_job, file);
         record_end(file);
         return 0;
 }
@@ -342,6 +380,7 @@ static int read_one(struct record_reader *reader, const char *name, struct hando
         static const struct schedule schedule = { .n_runs = 0 };
         static const struct schedule_tick tick = { .serial = 0 };
         static const struct schedule_run run = { .worker = -1 };
+        static const struct compute_job job = { .fd = -1 };
         static const struct process_snapshot process = { .channel_fd = -1,
                                                          .refused_fd = -1,
                                                          .process.number = -1 };
@@ -355,6 +394,7 @@ static int read_one(struct record_reader *reader, const char *name, struct hando
                 { &schedule_type, &handover->schedules, sizeof(schedule), &schedule },
                 { &schedule_tick_type, &handover->ticks, sizeof(tick), &tick },
                 { &schedule_run_type, &handover->runs, sizeof(run), &run },
+                { &job_type, &handover->jobs, sizeof(job), &job },
         };
         const struct {
                 const struct record_type *type;
@@ -424,6 +464,7 @@ int handover_each_fd(const struct handover *handover, int (*function)(int fd, vo
         r = r < 0 ? r
                   : each_fd(&socket_type, &handover->sockets, sizeof(struct handover_socket), function,
                             userdata);
+        r = r < 0 ? r : each_fd(&job_type, &handover->jobs, sizeof(struct compute_job), function, userdata);
         return r < 0 ? r
                      : each_fd(&process_type, &handover->processes, sizeof(struct process_snapshot),
                                function, userdata);
@@ -445,6 +486,7 @@ void handover_deinit(struct handover *handover) {
         free_array(&schedule_type, &handover->schedules, sizeof(struct schedule));
         free_array(&schedule_tick_type, &handover->ticks, sizeof(struct schedule_tick));
         free_array(&schedule_run_type, &handover->runs, sizeof(struct schedule_run));
+        free_array(&job_type, &handover->jobs, sizeof(struct compute_job));
         record_free_texts(&control_type, handover);
         record_free_texts(&program_type, &handover->program);
         record_free_texts(&generation_type, &handover->generation);

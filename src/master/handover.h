@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "config/config.h"
+#include "master/compute-queue.h"
 #include "master/control.h"
 #include "master/process.h"
 #include "util/time.h"
@@ -30,6 +31,8 @@ struct handover_generation {
         uint64_t number;
         unsigned int n_workers;
         size_t n_positions;
+        unsigned int n_computes;
+        size_t n_compute_positions;
         char *config; /* as config_save() writes it */
 };
 
@@ -86,6 +89,7 @@ struct handover {
         struct handover_array processes;
         struct handover_array leaving;
         struct handover_array schedules, ticks, runs; /* see schedule-record.h */
+        struct handover_array jobs;
 };
 
 #define HANDOVER_NULL                                                                                       \

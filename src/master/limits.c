@@ -15,15 +15,23 @@
 #include "master/service.h"
 #include "util/log.h"
 
-static bool wants_limits(const struct config *config) {
-        return config->worker.memory_high != UINT64_MAX || config->worker.memory_max != UINT64_MAX;
+struct limits {
+        uint64_t high;
+        uint64_t max;
+};
+
+/* The agent has none. */
+static struct limits limits_of(const struct config *config, enum process_role role) {
+        if (role == PROCESS_WORKER)
+                return (struct limits){ config->worker.memory_high, config->worker.memory_max };
+        if (role == PROCESS_COMPUTE)
+                return (struct limits){ config->compute.memory_high, config->compute.memory_max };
+        return (struct limits){ UINT64_MAX, UINT64_MAX };
 }
 
 static void warn_unlimited(struct service *service) {
         if (!service->unlimited)
-                log_warning(
-                        0,
-                        "[worker] memory_high and memory_max do not hold: there is no memory controller here");
+                log_warning(0, "memory_high and memory_max do not hold: there is no memory controller here");
         service->unlimited = true;
 }
 
@@ -50,21 +58,22 @@ static void say_failure(struct service *service, int error, const char *name) {
 }
 
 /* Returns the descriptor by which the process enters its cgroup, -1 when it has none. */
-int limits_prepare(struct service *service, const struct generation *generation, int number,
-                   char *ret_name) {
-        const struct config *config = generation->config;
+int limits_prepare(struct service *service, const struct generation *generation,
+                   const struct position *position, char *ret_name) {
+        struct limits limits = limits_of(generation->config, position->role);
+        bool wanted = limits.high != UINT64_MAX || limits.max != UINT64_MAX;
         int r, fd;
 
-        if (number >= 0 && wants_limits(config) && !service->cgroup.memory)
+        if (wanted && !service->cgroup.memory)
                 warn_unlimited(service);
-        r = cgroup_create(&service->cgroup, number, generation->number, ret_name);
+        r = cgroup_create(&service->cgroup, process_role_name(position->role), position->number,
+                          generation->number, ret_name);
         if (r < 0)
                 say_failure(service, r, "of a process");
         if (!ret_name[0])
                 return -1;
-        if (number >= 0 && wants_limits(config)) {
-                r = cgroup_limit_memory(&service->cgroup, ret_name, config->worker.memory_high,
-                                        config->worker.memory_max);
+        if (wanted) {
+                r = cgroup_limit_memory(&service->cgroup, ret_name, limits.high, limits.max);
                 if (r < 0)
                         say_failure(service, r, ret_name);
         }

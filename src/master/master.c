@@ -80,7 +80,9 @@ static int set_up_signals(struct service *service) {
 
 static int find_programs(struct service *service) {
         static const char *const names[] = {
-                [PROCESS_AGENT] = "muster-agent", [PROCESS_WORKER] = "muster-worker"
+                [PROCESS_AGENT] = "muster-agent",
+                [PROCESS_WORKER] = "muster-worker",
+                [PROCESS_COMPUTE] = "muster-compute",
         };
         const char *directory = getenv("MUSTER_LIBEXEC_DIR");
 
@@ -103,7 +105,9 @@ static int set_up_positions(struct service *service, struct config *config) {
                 return log_error(r, "Failed to copy the configuration: %m");
         }
         service->agent = (struct position){ .service = service, .role = PROCESS_AGENT, .number = -1 };
-        return service_reserve_positions(service, service->current->n_workers) < 0 ? log_oom() : 0;
+        return service_reserve_positions(service, PROCESS_WORKER, service->current->n_workers) < 0
+                       ? log_oom()
+                       : 0;
 }
 
 static int set_up_memory(struct service *service) {
@@ -185,6 +189,9 @@ static void service_deinit(struct service *service) {
                 process_free(container_of(node, struct process, node));
         for (size_t i = 0; i < service->n_positions; i++)
                 sd_event_source_disable_unref(service->workers[i].timer);
+        for (size_t i = 0; i < service->n_compute_positions; i++)
+                sd_event_source_disable_unref(service->computes[i].timer);
+        compute_deinit(&service->compute);
         sd_event_source_disable_unref(service->agent.timer);
         sd_event_source_disable_unref(service->stop_timer);
         sd_event_source_disable_unref(service->status_timer);
@@ -209,8 +216,9 @@ static void service_deinit(struct service *service) {
         cgroup_deinit(&service->cgroup);
         free(service->slots_used);
         free(service->workers);
-        free(service->program[PROCESS_AGENT]);
-        free(service->program[PROCESS_WORKER]);
+        free(service->computes);
+        for (size_t i = 0; i < ELEMENTSOF(service->program); i++)
+                free(service->program[i]);
         free(service->master_program);
         free(service->failure);
         free(service->reload_failure);
@@ -263,6 +271,7 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
         int r;
 
         list_init(&service.processes);
+        compute_init(&service.compute);
         r = config ? set_up_positions(&service, config) : 0;
         r = r < 0 ? r : set_up(&service);
         if (config)

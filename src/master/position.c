@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Positions: the places that have to be filled, one for the agent and one for each worker.
+ * Positions: the places that have to be filled, one for the agent and one for each worker and each compute process.
  *
  * A position is wanted when the current generation has it, nobody is there or on the way, and no operator has
  * emptied it. Whoever is lost leaves such a one behind; when it is filled again is decided by the budget of its role
@@ -23,6 +23,8 @@ static bool is_wanted(const struct position *position) {
         if (service_is_stopping(position->service))
                 return false;
         if (position->role == PROCESS_WORKER && position->number >= (int) current->n_workers)
+                return false;
+        if (position->role == PROCESS_COMPUTE && position->number >= (int) current->n_computes)
                 return false;
         if (position->stopped)
                 return false;
@@ -52,9 +54,10 @@ static int start_position(struct position *position) {
         r = service_spawn(position, position->service->current);
         if (r >= 0)
                 return 0;
-        (void) log_error(r, "Failed to start a process for %s %d: %m",
-                         position->role == PROCESS_AGENT ? "agent" : "worker", position->number);
-        if (position->service->phase < PHASE_RUNNING && !position->service->worker_was_ready)
+        (void) log_error(r, "Failed to start a process for %s %d: %m", process_role_name(position->role),
+                         position->number);
+        if (position->service->phase < PHASE_RUNNING &&
+            !service_was_ready(position->service, position->role))
                 service_fail(position->service, MASTER_EXIT_FAILURE, "Cannot start a process: %s",
                              strerror(-r));
         else
@@ -76,6 +79,9 @@ void service_start_wanted(struct service *service) {
         for (size_t i = 0; i < service->n_positions; i++)
                 if (is_wanted(&service->workers[i]))
                         (void) start_position(&service->workers[i]);
+        for (size_t i = 0; i < service->n_compute_positions; i++)
+                if (is_wanted(&service->computes[i]))
+                        (void) start_position(&service->computes[i]);
 }
 
 unsigned int service_stopped(const struct service *service) {
@@ -86,23 +92,23 @@ unsigned int service_stopped(const struct service *service) {
         return count;
 }
 
-/* Makes room for that many workers; the positions move, so nothing may wait in them but timers, which are
- * told. */
-int service_reserve_positions(struct service *service, size_t n) {
-        struct position *positions;
+int service_reserve_positions(struct service *service, enum process_role role, size_t n) {
+        bool compute = role == PROCESS_COMPUTE;
+        struct position **positions = compute ? &service->computes : &service->workers, *moved;
+        size_t *n_positions = compute ? &service->n_compute_positions : &service->n_positions;
 
-        if (n <= service->n_positions)
+        if (n <= *n_positions)
                 return 0;
-        positions = reallocarray(service->workers, n, sizeof(*positions));
-        if (!positions)
+        moved = reallocarray(*positions, n, sizeof(*moved));
+        if (!moved)
                 return -ENOMEM;
-        service->workers = positions;
+        *positions = moved;
         for (size_t i = 0; i < n; i++)
-                if (i >= service->n_positions)
-                        positions[i] = (struct position){ service, PROCESS_WORKER, (int) i, 0, NULL, false };
-                else if (positions[i].timer)
-                        (void) sd_event_source_set_userdata(positions[i].timer, &positions[i]);
-        service->n_positions = n;
+                if (i >= *n_positions)
+                        moved[i] = (struct position){ service, role, (int) i, 0, NULL, false };
+                else if (moved[i].timer)
+                        (void) sd_event_source_set_userdata(moved[i].timer, &moved[i]);
+        *n_positions = n;
         return 0;
 }
 
@@ -115,7 +121,9 @@ static void log_limit(struct service *service, const struct position *position, 
         (void) log_fields(
                 LOG_ERR, 0, fields, "More than %u restarts of %s in %s, the next one in %s",
                 service->current->config->restart.limit,
-                position->role == PROCESS_AGENT ? "the agent" : "workers",
+                position->role == PROCESS_AGENT    ? "the agent"
+                : position->role == PROCESS_WORKER ? "workers"
+                                                   : "compute processes",
                 usec_format(service->current->config->restart.interval, interval, sizeof(interval)),
                 usec_format(wait, text, sizeof(text)));
 }
@@ -156,7 +164,12 @@ void service_position_lost(struct position *position, usec_t pause) {
                 log_error(r, "Failed to wait for the next start: %m");
 }
 
-void service_fill_positions(struct service *service) {
+void service_fill_positions(struct service *service, enum process_role role) {
+        if (role == PROCESS_COMPUTE) {
+                for (size_t i = 0; i < service->n_compute_positions; i++)
+                        service_position_lost(&service->computes[i], 0);
+                return;
+        }
         service_position_lost(&service->agent, 0);
         for (size_t i = 0; i < service->n_positions; i++)
                 service_position_lost(&service->workers[i], 0);
@@ -166,4 +179,6 @@ void service_cancel_starts(struct service *service) {
         service->agent.timer = sd_event_source_disable_unref(service->agent.timer);
         for (size_t i = 0; i < service->n_positions; i++)
                 service->workers[i].timer = sd_event_source_disable_unref(service->workers[i].timer);
+        for (size_t i = 0; i < service->n_compute_positions; i++)
+                service->computes[i].timer = sd_event_source_disable_unref(service->computes[i].timer);
 }

@@ -30,11 +30,21 @@
 #define CRASH_RECORD_DELAY                                                                                  \
         (10 * USEC_PER_MSEC) /* the handler is still walking the stack when it announces */
 
+const char *process_role_name(enum process_role role) {
+        static const char *const names[] = {
+                [PROCESS_AGENT] = "agent", [PROCESS_WORKER] = "worker", [PROCESS_COMPUTE] = "compute"
+        };
+
+        return names[role];
+}
+
 char *process_name(const struct process *process, char *buffer, size_t size) {
         if (process->role == PROCESS_AGENT)
                 (void) snprintf(buffer, size, "agent");
         else
-                (void) snprintf(buffer, size, "worker %d", process->number);
+                (void) snprintf(buffer, size, "%s %d",
+                                process->role == PROCESS_WORKER ? "worker" : "compute process",
+                                process->number);
         return buffer;
 }
 
@@ -66,11 +76,11 @@ _noreturn_ static void become_child(const struct process_options *options, const
         char title[128];
         char *argv[] = { title, NULL };
 
-        if (options->role == PROCESS_WORKER)
-                (void) snprintf(title, sizeof(title), "muster-worker: %s/%d", heritage->instance,
-                                heritage->number);
-        else
+        if (options->role == PROCESS_AGENT)
                 (void) snprintf(title, sizeof(title), "muster-agent: %s", heritage->instance);
+        else
+                (void) snprintf(title, sizeof(title), "muster-%s: %s/%d", process_role_name(options->role),
+                                heritage->instance, heritage->number);
 
         cgroup_enter(options->cgroup_procs_fd);
         process_reset_signals();
@@ -157,6 +167,7 @@ static void on_message(struct channel *channel, const struct message *message, v
                         break;
                 process->state = PROCESS_READY;
                 process->was_ready = true;
+                process->has_tasks = message->size > 0 && message->payload[0];
                 process->timer = sd_event_source_disable_unref(process->timer);
                 process->events.ready(process, process->events.userdata);
                 break;
@@ -183,6 +194,11 @@ static void on_message(struct channel *channel, const struct message *message, v
                 break;
         case MESSAGE_REFUSED:
                 refused_receive(process, message);
+                break;
+        case MESSAGE_JOB:
+        case MESSAGE_RESULT:
+        case MESSAGE_CANCEL:
+                process->events.job(process, message, channel_take_fd(channel), process->events.userdata);
                 break;
         case MESSAGE_LEAVING:
                 process->said_leaving = true;
@@ -220,11 +236,13 @@ static int dispatch_exit(sd_event_source *source, const siginfo_t *status, void 
 }
 
 static int open_channel(struct process *process, int fd) {
+        static const enum message_sender senders[] = { [PROCESS_AGENT] = SENDER_AGENT,
+                                                       [PROCESS_WORKER] = SENDER_WORKER,
+                                                       [PROCESS_COMPUTE] = SENDER_COMPUTE };
         int r;
 
-        r = channel_new(&process->channel, process->event, fd,
-                        process->role == PROCESS_WORKER ? SENDER_WORKER : SENDER_AGENT, on_message,
-                        on_closed, process);
+        r = channel_new(&process->channel, process->event, fd, senders[process->role], on_message, on_closed,
+                        process);
         if (r >= 0)
                 channel_hold(process->channel, !process->told_ready);
         return r;
@@ -402,6 +420,13 @@ void process_leave(struct process *process, enum message_type type) {
                 begin_leaving(process);
 }
 
+void process_end(struct process *process) {
+        process->asked = true;
+        if (process->state != PROCESS_LEAVING)
+                begin_leaving(process);
+        process_kill(process, SIGKILL);
+}
+
 /* The mark tells the handler that this is not the application's own abort(). */
 void process_interrupt(struct process *process) {
         siginfo_t info = { .si_signo = SIGABRT, .si_code = SI_QUEUE };
@@ -413,7 +438,7 @@ void process_interrupt(struct process *process) {
         process->silent = process->pulse.hung;
         if (process->exit_source)
                 (void) sd_event_source_send_child_signal(process->exit_source, SIGABRT, &info, 0);
-        if (process->role == PROCESS_WORKER)
+        if (process->role != PROCESS_AGENT)
                 process_lost(process);
 }
 

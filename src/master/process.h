@@ -10,6 +10,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/heritage.h"
+#include "ipc/job.h"
 #include "master/cgroup.h"
 #include "master/route.h"
 #include "master/usage.h"
@@ -23,6 +24,8 @@
 enum process_role {
         PROCESS_AGENT,
         PROCESS_WORKER,
+        PROCESS_COMPUTE,
+        _PROCESS_ROLE_MAX,
 };
 
 enum process_state {
@@ -47,6 +50,8 @@ struct process_events {
         /* A message of the application has come from it; one for it that waited was not sent, as its channel has ended. */
         void (*message)(struct process *process, const struct message *message, void *userdata);
         void (*unsent)(struct process *process, const struct message *message, void *userdata);
+        /* A message about jobs (MESSAGE_JOB …), with a descriptor that is the receiver's, or -1. */
+        void (*job)(struct process *process, const struct message *message, int fd, void *userdata);
         void *userdata;
 };
 
@@ -77,6 +82,8 @@ struct process {
         bool faulted;      /* said so */
         bool told_ready;   /* muster-ready: until then messages wait */
         bool retiring;     /* a successor is to take its position, see replace.c */
+        bool dismissed;    /* a compute process: to leave when its job is done */
+        bool has_tasks;    /* its module has functions that can be offloaded; so it said when it was ready */
         char *failure;     /* why it could not start, in its own words */
 
         char cgroup[CGROUP_NAME_MAX]; /* its own, "" for none */
@@ -84,6 +91,8 @@ struct process {
         uint64_t oom_kills_said;      /* of those, what was logged */
         struct usage usage;
         uint64_t last_run;    /* of a schedule that it was given, by number */
+        uint64_t jobs_given;  /* to a compute process, */
+        struct job_call job;  /* the last of which was this */
         usec_t replace_again; /* no successor before that time, as the one before failed */
         usec_t replace_wait;
 
@@ -149,11 +158,17 @@ int process_send(struct process *process, enum message_type type);
 /* Asks it to leave, by MESSAGE_DRAIN or MESSAGE_STOP; it is killed past its leave_timeout. */
 void process_leave(struct process *process, enum message_type type);
 
+/* Ends it at once, which is no loss: it is in the middle of what nobody wants any more. */
+void process_end(struct process *process);
+
 /* It hangs: its crash handler is told to say where, and to abandon the callback. A worker is lost with it. */
 void process_interrupt(struct process *process);
 
 /* Sends a signal to a process that has not ended. */
 void process_kill(struct process *process, int signal);
 
-/* "worker 3" or "the agent", for the log. Returns buffer. */
+/* "worker 3" or "agent", for the log. Returns buffer. */
 char *process_name(const struct process *process, char *buffer, size_t size);
+
+/* "worker", "agent", "compute". */
+const char *process_role_name(enum process_role role);

@@ -42,12 +42,13 @@ void reload_dismiss_others(struct service *service, const struct generation *gen
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
 
-                if (process->state == PROCESS_LEAVING)
+                if (process->state == PROCESS_LEAVING || process->role == PROCESS_COMPUTE)
                         continue;
                 if (process->generation != generation->number ||
                     (process->role == PROCESS_WORKER && process->number >= (int) generation->n_workers))
                         process_leave(process, MESSAGE_DRAIN);
         }
+        compute_dismiss(service);
 }
 
 static void finish(struct service *service) {
@@ -117,11 +118,17 @@ static void succeed(struct service *service) {
         finish(service);
 }
 
-/* One position after another gets a worker of the new generation; when all of those are ready, it is done. */
+/* The compute processes first, so that no worker waits for one. Then one position after another gets a worker of the
+ * new generation; when all of those are ready, it is done. */
 static void roll(struct service *service) {
-        const struct generation *next = service->next;
+        struct generation *next = service->next;
         int r;
 
+        r = compute_roll(service, next);
+        if (r < 0)
+                reload_fail(service, "cannot start a compute process: %s", strerror(-r));
+        if (r <= 0)
+                return;
         for (unsigned int i = 0; i < next->n_workers; i++) {
                 const struct process *process = find(service, PROCESS_WORKER, (int) i, next->number, true);
 
@@ -148,18 +155,25 @@ static bool makes_room(const struct service *service, const struct process *othe
                 return false;
         if (other->generation == process->generation)
                 return other->retiring;
-        return true;
+        return process->role == PROCESS_WORKER; /* see compute_dismiss() for others */
 }
 
-/* A worker is ready: whoever has to make room for it leaves. That is how a roll proceeds, and how it is taken back. */
+static void make_room(struct service *service, struct process *process) {
+        if (process->role == PROCESS_COMPUTE)
+                compute_part(service, process);
+        else
+                process_leave(process, MESSAGE_DRAIN);
+}
+
+/* A process is ready: whoever has to make room for it leaves. That is how a roll proceeds, and how it is taken back. */
 void reload_on_ready(struct service *service, struct process *process) {
-        if (process->role == PROCESS_WORKER)
+        if (process->role != PROCESS_AGENT)
                 LIST_FOREACH(node, &service->processes) {
                         struct process *other = container_of(node, struct process, node);
 
-                        if (other != process && other->role == PROCESS_WORKER &&
+                        if (other != process && other->role == process->role &&
                             other->number == process->number && makes_room(service, other, process))
-                                process_leave(other, MESSAGE_DRAIN);
+                                make_room(service, other);
                 }
         if (service->next && process->generation == service->next->number)
                 roll(service);
@@ -183,7 +197,8 @@ static void take_back(struct service *service, const struct generation *failed) 
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
 
-                if (process->generation != failed->number || process->state == PROCESS_LEAVING)
+                if (process->generation != failed->number || process->state == PROCESS_LEAVING ||
+                    process->role == PROCESS_COMPUTE)
                         continue;
                 if (process->role == PROCESS_AGENT || process->state != PROCESS_READY ||
                     process->number >= (int) service->current->n_workers ||
@@ -191,6 +206,7 @@ static void take_back(struct service *service, const struct generation *failed) 
                     find(service, PROCESS_WORKER, process->number, service->current->number, true))
                         process_leave(process, MESSAGE_DRAIN);
         }
+        compute_dismiss(service);
         service_start_wanted(service); /* no loss: the budget is for crashes */
 }
 
@@ -234,7 +250,7 @@ static int prepare(struct service *service, struct config *config, char **ret_re
                 return r;
         service->next->n_workers =
                 scale_carry(&service->current->bounds, service->current->n_workers, &service->next->bounds);
-        return service_reserve_positions(service, service->next->n_workers);
+        return service_reserve_positions(service, PROCESS_WORKER, service->next->n_workers);
 }
 
 static void begin(struct service *service) {

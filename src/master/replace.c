@@ -47,7 +47,7 @@ static struct process *holder_of(struct service *service, int number) {
 /* Whether this one was started in the place of another that is still there; it counts until it is ready or gone, since why
  * it failed is known only then. */
 static bool is_successor(const struct process *process, const struct process *old) {
-        return process != old && process->role == PROCESS_WORKER && process->number == old->number &&
+        return process != old && process->role == old->role && process->number == old->number &&
                process->generation == old->generation && !process->was_ready && !process->asked;
 }
 
@@ -59,7 +59,7 @@ static bool has_successor(const struct service *service, const struct process *o
 }
 
 static bool is_waiting(const struct process *process) {
-        return process->retiring && process->state == PROCESS_READY;
+        return process->retiring && process->state == PROCESS_READY && !process->dismissed;
 }
 
 static int dispatch_again(sd_event_source *source, uint64_t when, void *userdata) {
@@ -123,7 +123,7 @@ void replace_proceed(struct service *service) {
         if (service->phase != PHASE_RUNNING || service->next)
                 return;
         while ((old = next_of(service, now_monotonic(), &when))) {
-                r = service_spawn(&service->workers[old->number], service->current);
+                r = service_spawn(service_position(service, old->role, old->number), service->current);
                 if (r >= 0)
                         return;
                 put_off(old, strerror(-r));

@@ -19,8 +19,8 @@ struct report_fields {
         char role[32], worker[40], pid[40], signal[40], address[48], route[SCOREBOARD_ROUTE_SIZE + 16];
         char target[300], frames[4096], backtrace[4120], generation[48], core[40];
         char memory_peak[48], memory_max[48];
-        char silent[56];
-        const char *list[17];
+        char silent[56], task[JOB_TASK_SIZE + 16];
+        const char *list[18];
 };
 
 static const char *signal_name(int signal, char *buffer, size_t size) {
@@ -41,8 +41,9 @@ static void make_fields(struct report_fields *fields, const char *id, const stru
         char name[24];
 
         (void) snprintf(fields->role, sizeof(fields->role), "MUSTER_ROLE=%s",
-                        process->role == PROCESS_WORKER ? "worker" : "agent");
-        (void) snprintf(fields->worker, sizeof(fields->worker), "MUSTER_WORKER=%d", process->number);
+                        process_role_name(process->role));
+        (void) snprintf(fields->worker, sizeof(fields->worker), "MUSTER_%s=%d",
+                        process->role == PROCESS_COMPUTE ? "COMPUTE" : "WORKER", process->number);
         (void) snprintf(fields->pid, sizeof(fields->pid), "MUSTER_PID=%d", process->pid);
         (void) snprintf(fields->generation, sizeof(fields->generation), "MUSTER_GENERATION=%" PRIu64,
                         process->generation);
@@ -59,8 +60,14 @@ static void make_fields(struct report_fields *fields, const char *id, const stru
 
         fields->list[n++] = id;
         fields->list[n++] = fields->role;
-        if (process->role == PROCESS_WORKER)
+        if (process->role != PROCESS_AGENT)
                 fields->list[n++] = fields->worker;
+        if (process->role == PROCESS_COMPUTE && process->job.task[0]) {
+                (void) snprintf(fields->target, sizeof(fields->target), "MUSTER_TARGET=%s",
+                                process->job.request);
+                (void) snprintf(fields->task, sizeof(fields->task), "MUSTER_TASK=%s", process->job.task);
+                fields->list[n++] = fields->task;
+        }
         fields->list[n++] = fields->pid;
         fields->list[n++] = fields->generation;
         fields->list[n++] = fields->signal;
@@ -136,7 +143,9 @@ void report_oom_below(const struct process *process) {
 }
 
 /* What follows from the crash for the requests the process had. */
-static const char *consequence(const struct crash_record *crash) {
+static const char *consequence(const struct process *process, const struct crash_record *crash) {
+        if (process->role == PROCESS_COMPUTE)
+                return "; its job fails, it is replaced";
         if (crash->stage == CRASH_DRAINING)
                 return "; it answers the others and ends";
         if (crash->stage == CRASH_ABANDONED)
@@ -175,7 +184,7 @@ void report_hang(const struct process *process, const struct slot *slot, const c
 void report_crash(const struct process *process, const struct slot *slot) {
         const struct crash_record *crash = &slot->crash;
         struct report_fields *fields;
-        char name[32], signal[24], address[40] = "", where[80] = "", frame[80] = "";
+        char name[32], signal[24], address[40] = "", where[224] = "", frame[80] = "";
 
         if (was_interrupted(process, crash)) {
                 report_hang(process, slot,
@@ -190,7 +199,8 @@ void report_crash(const struct process *process, const struct slot *slot) {
         }
         make_fields(fields, LOG_FIELD_ID(LOG_ID_CRASH), process, slot, crash, crash->signal);
         if (crash->route[0])
-                (void) snprintf(where, sizeof(where), " in %.64s", crash->route);
+                (void) snprintf(where, sizeof(where), " in %.64s%s%.128s", crash->route,
+                                process->job.request[0] ? " of " : "", process->job.request);
         if (crash->n_frames > 0)
                 (void) slot_format_address(slot, crash->frames[0], frame, sizeof(frame));
         if (crash->code > 0)
@@ -198,7 +208,7 @@ void report_crash(const struct process *process, const struct slot *slot) {
         (void) log_fields(LOG_CRIT, 0, fields->list, "The %s (pid %d) crashed: %s%s%s%s%s%s",
                           process_name(process, name, sizeof(name)), process->pid,
                           signal_name(crash->signal, signal, sizeof(signal)), address, where,
-                          frame[0] ? ", code at " : "", frame, consequence(crash));
+                          frame[0] ? ", code at " : "", frame, consequence(process, crash));
         free(fields);
 }
 
@@ -279,8 +289,7 @@ void report_refused(const struct process *process, const struct slot *slot, cons
                 LOG_FIELD_ID(LOG_ID_REFUSED), role, pid, system_call, where, number, worker, NULL,
         };
 
-        (void) snprintf(role, sizeof(role), "MUSTER_ROLE=%s",
-                        process->role == PROCESS_WORKER ? "worker" : "agent");
+        (void) snprintf(role, sizeof(role), "MUSTER_ROLE=%s", process_role_name(process->role));
         (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", process->pid);
         (void) snprintf(system_call, sizeof(system_call), "MUSTER_SYSCALL=%s", call->name);
         (void) snprintf(number, sizeof(number), "MUSTER_SYSCALL_NUMBER=%d", call->number);

@@ -42,7 +42,7 @@ int service_resize(struct service *service, unsigned int n, const char *why) {
                 return 0;
         if (n < before && !has_ready_below(service, n))
                 return -EBUSY;
-        r = service_reserve_positions(service, n);
+        r = service_reserve_positions(service, PROCESS_WORKER, n);
         if (r < 0)
                 return r;
         log_info("Scaling from %u to %u workers: %s", before, n, why);

@@ -36,8 +36,23 @@ unsigned int service_count(const struct service *service, enum process_role role
         return count;
 }
 
+struct position *service_position(struct service *service, enum process_role role, int number) {
+        switch (role) {
+        case PROCESS_WORKER:
+                return &service->workers[number];
+        case PROCESS_COMPUTE:
+                return &service->computes[number];
+        default:
+                return &service->agent;
+        }
+}
+
 static struct position *position_of(struct service *service, const struct process *process) {
-        return process->role == PROCESS_AGENT ? &service->agent : &service->workers[process->number];
+        return service_position(service, process->role, process->number);
+}
+
+bool service_was_ready(const struct service *service, enum process_role role) {
+        return role == PROCESS_COMPUTE ? service->compute.was_ready : service->worker_was_ready;
 }
 
 /* ---- Starting ---- */
@@ -108,7 +123,7 @@ int service_spawn(struct position *position, const struct generation *generation
         if (r < 0)
                 return r;
         options.events.userdata = service;
-        procs_fd = limits_prepare(service, generation, position->number, cgroup);
+        procs_fd = limits_prepare(service, generation, position, cgroup);
         options.cgroup_procs_fd = procs_fd;
         heritage.detached_fd = detached_fd = limits_open_detached(service, generation);
         options.cgroup = cgroup;
@@ -123,7 +138,8 @@ int service_spawn(struct position *position, const struct generation *generation
                 status_starting(service);
         else if (generation == service->next)
                 status_rolling(service);
-        log_debug("Started %s %d, pid %d", worker ? "worker" : "agent", position->number, process->pid);
+        log_debug("Started %s %d, pid %d", process_role_name(position->role), position->number,
+                  process->pid);
         return 0;
 }
 
@@ -152,6 +168,18 @@ static void start_workers(struct service *service) {
         service->phase = PHASE_WORKERS;
         for (unsigned int i = 0; i < service->current->n_workers && !service_is_stopping(service); i++)
                 service_start_now(&service->workers[i]);
+        compute_start(service);
+}
+
+/* Those that were lost before one had shown that starting can succeed. */
+static void fill_after_first(struct service *service, const struct process *process) {
+        bool *was_ready =
+                process->role == PROCESS_COMPUTE ? &service->compute.was_ready : &service->worker_was_ready;
+
+        if (process->role == PROCESS_AGENT || *was_ready)
+                return;
+        *was_ready = true;
+        service_fill_positions(service, process->role);
 }
 
 static void on_ready(struct process *process, void *userdata) {
@@ -164,30 +192,31 @@ static void on_ready(struct process *process, void *userdata) {
                 return;
         usage_update_rss(&process->usage, process->pid); /* what a fresh one takes */
         pool_budget_ready(&service->budget[process->role], now_monotonic());
+        if (process->role == PROCESS_AGENT && compute_plan(service, process) < 0)
+                log_oom();
         if (service->phase == PHASE_AGENT) {
                 start_workers(service);
                 return;
         }
-        /* Those that were lost before one had shown that starting can succeed. */
-        if (process->role == PROCESS_WORKER && !service->worker_was_ready) {
-                service->worker_was_ready = true;
-                service_fill_positions(service);
-        }
+        fill_after_first(service, process);
         if (service->phase == PHASE_RUNNING) {
                 /* The agent of the next generation stands by until it is the current one. */
-                if (process->role == PROCESS_WORKER || process->generation == service->current->number) {
+                if (process->role != PROCESS_AGENT || process->generation == service->current->number) {
                         service_schedule_ready(service, process);
                         (void) process_send(process, MESSAGE_MUSTER_READY);
                 }
                 reload_on_ready(service, process);
                 replace_proceed(service);
                 service_schedule_dispatch(service);
+                compute_proceed(service);
                 if (!service->next)
                         status_running(service);
                 return;
         }
+        compute_proceed(service);
         status_starting(service);
         if (service_count(service, PROCESS_WORKER, PROCESS_READY) == service->current->n_workers &&
+            compute_is_ready(service, service->current) &&
             service_count(service, PROCESS_AGENT, PROCESS_READY) == 1)
                 tell_all_ready(service);
 }
@@ -196,9 +225,10 @@ static void on_lost(struct process *process, void *userdata) {
         struct service *service = userdata;
 
         control_process_changed(service, process);
+        compute_on_lost(service, process);
         if (service_is_stopping(service) || service->phase == PHASE_AGENT)
                 return;
-        if (process->role == PROCESS_WORKER && !service->worker_was_ready)
+        if (process->role != PROCESS_AGENT && !service_was_ready(service, process->role))
                 return;
         if (service->next && process->generation == service->next->number) {
                 reload_on_lost(service, process);
@@ -221,14 +251,28 @@ static bool has_crashed(const struct process *process, const struct slot *slot) 
         return slot->crash.stage != CRASH_NONE;
 }
 
+/* A compute process crashed for a request that a worker had. */
+static void quarantine(struct service *service, const struct process *process, const struct slot *slot) {
+        struct slot copy = *slot;
+
+        if (process->role == PROCESS_AGENT)
+                return;
+        if (process->role == PROCESS_COMPUTE) {
+                copy.crash.request_id = process->job.request_id;
+                copy.crash.route_id = process->job.route_id;
+                memcpy(copy.crash.request, process->job.request, sizeof(copy.crash.request));
+                memcpy(copy.crash.route, process->job.route, sizeof(copy.crash.route));
+        }
+        service_quarantine_crashed(service, &copy);
+}
+
 static void report_once(struct service *service, struct process *process, const struct slot *slot) {
         if (process->reported || !has_crashed(process, slot))
                 return;
         process->reported = true;
         state_crashed(&service->state);
         report_crash(process, slot);
-        if (process->role == PROCESS_WORKER)
-                service_quarantine_crashed(service, slot);
+        quarantine(service, process, slot);
 }
 
 static void on_crashed(struct process *process, void *userdata) {
@@ -245,9 +289,10 @@ static bool start_has_failed(struct service *service, const struct process *proc
                              const siginfo_t *status) {
         _cleanup_free_ char *reason = NULL;
 
-        if (service->phase > PHASE_WORKERS || service->worker_was_ready || process->was_ready)
+        if (service->phase > PHASE_WORKERS || service_was_ready(service, process->role) ||
+            process->was_ready)
                 return false;
-        if (process->role == PROCESS_WORKER && service_count(service, PROCESS_WORKER, PROCESS_STARTING) > 0)
+        if (process->role != PROCESS_AGENT && service_count(service, process->role, PROCESS_STARTING) > 0)
                 return false;
         reason = report_start_failure(process, slot, status);
         service_fail(service, MASTER_EXIT_FAILURE, "Start failed: %s", reason ?: "out of memory");
@@ -280,6 +325,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         if (!process->reported && !process->killed && status->si_code != CLD_EXITED)
                 state_crashed(&service->state);
         report_end(process, &slot, status);
+        compute_on_gone(service, process);
         if (!service_is_stopping(service) && !process->was_ready && !process->asked)
                 on_not_ready(service, process, &slot, status);
 
@@ -289,6 +335,7 @@ static void on_gone(struct process *process, const siginfo_t *status, void *user
         route_gone(service, process);
         service_schedule_gone(service, process);
         process_free(process);
+        compute_dismiss(service);
         reap_strangers(service);
         replace_proceed(service);
         if (service_is_stopping(service))
@@ -316,6 +363,10 @@ static void on_unsent(struct process *process, const struct message *message, vo
         route_unsent(userdata, process, message);
 }
 
+static void on_job(struct process *process, const struct message *message, int fd, void *userdata) {
+        compute_receive(userdata, process, message, fd);
+}
+
 const struct process_events service_events = {
         .ready = on_ready,
         .lost = on_lost,
@@ -324,6 +375,7 @@ const struct process_events service_events = {
         .refused = on_refused,
         .message = on_message,
         .unsent = on_unsent,
+        .job = on_job,
 };
 
 /* ---- Giving up ---- */

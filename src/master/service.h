@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "ipc/scoreboard.h"
 #include "master/cgroup.h"
+#include "master/compute.h"
 #include "master/control.h"
 #include "master/pool.h"
 #include "master/process.h"
@@ -37,12 +38,13 @@ struct generation {
         struct config *config;
         int config_fd;          /* the sealed copy for children */
         unsigned int n_workers; /* wanted now, within the bounds unless an operator said otherwise */
+        unsigned int n_computes;
         struct scale_bounds bounds;
         struct sockets sockets;         /* what it listens on */
         struct schedule_list schedules; /* what its agent has declared */
 };
 
-/* A place that has to be filled: the agent's, or that of one worker. */
+/* A place that has to be filled: the agent's, or that of one worker or compute process. */
 struct position {
         struct service *service;
         enum process_role role;
@@ -56,7 +58,7 @@ struct service {
         const struct master_arguments *arguments; /* not owned */
         struct generation *current;               /* what serves */
         struct generation *next;                  /* what a reload is trying, or NULL */
-        char *program[2];                         /* by process_role */
+        char *program[_PROCESS_ROLE_MAX];         /* by process_role */
         char *master_program;                     /* our own, as it is installed now */
         sd_event *event;
         struct scoreboard scoreboard;
@@ -71,11 +73,14 @@ struct service {
         struct position agent;
         struct position *workers;
         size_t n_positions; /* of workers: the most any generation had */
+        struct position *computes;
+        size_t n_compute_positions; /* likewise */
         struct list processes;
-        struct pool_budget budget[2]; /* by process_role */
+        struct pool_budget budget[_PROCESS_ROLE_MAX]; /* by process_role */
         struct quarantine quarantine;
         struct route route;
         struct schedules schedules;
+        struct compute compute;
 
         bool worker_was_ready; /* any, ever */
         usec_t started;
@@ -97,7 +102,6 @@ struct service {
         struct upgrade upgrade;
 
         struct control *control; /* NULL: it can't be controlled */
-        unsigned int n_monitors; /* clients of it that watch the messages */
         struct scale scale;
         usec_t round_at;     /* the last round of upkeep.c */
         usec_t active_at;    /* the last one that saw any request or connection */
@@ -139,12 +143,19 @@ void service_read_slot(const struct service *service, const struct process *proc
 /* What the processes tell the service; `userdata` is the service. */
 extern const struct process_events service_events;
 
-/* position.c: the places that are to be filled. Makes room for that many workers. */
-int service_reserve_positions(struct service *service, size_t n);
+struct position *service_position(struct service *service, enum process_role role, int number);
 
-/* Fills a position, if there is need, after `pause` or when the budget allows; or all of them. */
+/* Whether a process of that role has ever been ready; one agent has when there is any of the others. */
+bool service_was_ready(const struct service *service, enum process_role role);
+
+/* position.c: the places that are to be filled. Makes room for that many; they move, so nothing may wait in them
+ * but timers, which are told. */
+int service_reserve_positions(struct service *service, enum process_role role, size_t n);
+
+/* Fills a position, if there is need, after `pause` or when the budget allows; or all of them: those of compute
+ * processes, or those of workers and agent. */
 void service_position_lost(struct position *position, usec_t pause);
-void service_fill_positions(struct service *service);
+void service_fill_positions(struct service *service, enum process_role role);
 
 /* Starts a process at a position that has none, without waiting for its time; or at all that are wanted, have none and
  * wait for no time. Neither is a loss, or spends the budget. */
@@ -170,7 +181,8 @@ void service_proceed_stop(struct service *service);
 
 /* limits.c: the cgroups of the processes, and what they may use. */
 void limits_open(struct service *service);
-int limits_prepare(struct service *service, const struct generation *generation, int number, char *ret_name);
+int limits_prepare(struct service *service, const struct generation *generation,
+                   const struct position *position, char *ret_name);
 int limits_open_detached(struct service *service, const struct generation *generation);
 void limits_on_ready(struct service *service, const struct process *process);
 void limits_look(struct service *service); /* now and then */

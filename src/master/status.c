@@ -81,9 +81,24 @@ static char *format_stopped(const struct service *service, char *buffer, size_t 
         return buffer;
 }
 
+/* Where the application has anything to compute. */
+static char *format_computes(const struct service *service, char *buffer, size_t size) {
+        unsigned int wanted = service->current->n_computes, n_waiting = service->compute.queue.n_waiting;
+        unsigned int ready = MIN(service_count(service, PROCESS_COMPUTE, PROCESS_READY), wanted);
+        int n;
+
+        *buffer = '\0';
+        if (wanted == 0)
+                return buffer;
+        n = snprintf(buffer, size, ", %u/%u compute", ready, wanted);
+        if (n_waiting > 0)
+                (void) snprintf(buffer + n, size - (size_t) n, " with %u jobs waiting", n_waiting);
+        return buffer;
+}
+
 void status_format(const struct service *service, char *buffer, size_t size) {
         unsigned int in_quarantine = quarantine_count(&service->quarantine);
-        char restarts[96], stopped[32], quarantined[32] = "";
+        char restarts[96], stopped[32], computes[80], quarantined[32] = "";
 
         if (in_quarantine > 0)
                 (void) snprintf(quarantined, sizeof(quarantined), ", %u in quarantine", in_quarantine);
@@ -95,9 +110,10 @@ void status_format(const struct service *service, char *buffer, size_t size) {
                 (void) snprintf(buffer, size, "Reload failed: %s", service->reload_failure);
         else
                 (void) snprintf(
-                        buffer, size, "%u/%u workers ready%s, %s, %" PRIu64 " requests/s%s%s",
+                        buffer, size, "%u/%u workers ready%s%s, %s, %" PRIu64 " requests/s%s%s",
                         workers_ready(service), service->current->n_workers,
                         format_stopped(service, stopped, sizeof(stopped)),
+                        format_computes(service, computes, sizeof(computes)),
                         format_restarts(service, restarts, sizeof(restarts)), service->rate, quarantined,
                         service_count(service, PROCESS_AGENT, PROCESS_READY) ? "" : ", agent missing");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The orderly end: the workers finish what they have accepted, then the agent ends, then the loop.
+ * The orderly end: the workers finish what they have accepted, for which they may need the compute processes; then
+ * those and the agent end, then the loop.
  * `stop_timeout` holds for all of it, and a second signal means that nobody wants to wait.
  */
 
@@ -32,6 +33,7 @@ void service_proceed_stop(struct service *service) {
         if (service->phase == PHASE_STOPPING && !has_any(service, PROCESS_WORKER)) {
                 service->phase = PHASE_STOPPING_AGENT;
                 leave_all(service, PROCESS_AGENT);
+                leave_all(service, PROCESS_COMPUTE);
         }
         if (list_empty(&service->processes))
                 (void) sd_event_exit(service->event, service->exit_status);
@@ -53,6 +55,7 @@ static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *u
         log_warning(0, "Not everything has ended within stop_timeout (%s), killing the rest",
                     usec_format(service->current->config->muster.stop_timeout, timeout, sizeof(timeout)));
         kill_all(service, PROCESS_WORKER);
+        kill_all(service, PROCESS_COMPUTE);
         kill_all(service, PROCESS_AGENT);
         return 0;
 }
@@ -61,6 +64,7 @@ static int dispatch_stop_timeout(sd_event_source *source, uint64_t when, void *u
 static void hurry(struct service *service) {
         log_notice("Told to stop again, not waiting for %s", service->hurried ? "anything" : "requests");
         kill_all(service, PROCESS_WORKER);
+        kill_all(service, PROCESS_COMPUTE);
         if (service->hurried)
                 kill_all(service, PROCESS_AGENT);
         service->hurried = true;

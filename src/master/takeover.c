@@ -67,9 +67,12 @@ static int restore_generation(struct service *service, struct handover *handover
                 return r;
         handover->config = NULL;
         service->current->n_workers = generation->n_workers;
+        service->current->n_computes = generation->n_computes;
         log_set_level(service->current->config->log.level);
         service->agent = (struct position){ .service = service, .role = PROCESS_AGENT, .number = -1 };
-        return service_reserve_positions(service, generation->n_positions);
+        r = service_reserve_positions(service, PROCESS_WORKER, generation->n_positions);
+        return r < 0 ? r
+                     : service_reserve_positions(service, PROCESS_COMPUTE, generation->n_compute_positions);
 }
 
 static int restore_scoreboard(struct service *service, int fd) {
@@ -150,14 +153,29 @@ static int restore_process(struct service *service, const struct process_snapsho
 }
 
 static int restore_position(struct service *service, const struct handover_position *left) {
-        struct position *position =
-                left->role == PROCESS_AGENT ? &service->agent : &service->workers[left->number];
+        struct position *position = service_position(service, left->role, left->number);
 
         position->restarts = left->restarts;
         position->stopped = left->stopped;
         if (left->start == 0)
                 return 0;
         return position->timer ? -EBADMSG : service_wait_start(position, left->start);
+}
+
+static int restore_jobs(struct service *service, const struct handover *handover) {
+        struct compute_job *jobs = handover->jobs.items;
+        int r = 0;
+
+        for (size_t i = 0; i < handover->jobs.n && r >= 0; i++) {
+                struct compute_job *job = calloc(1, sizeof(*job));
+
+                if (!job)
+                        return -ENOMEM;
+                *job = jobs[i];
+                list_init(&job->node);
+                r = compute_adopt(service, job);
+        }
+        return r;
 }
 
 /* Also when one fails: the descriptors of the others are closed by the end of the program. */
@@ -170,7 +188,7 @@ static int restore_processes(struct service *service, const struct handover *han
                 r = restore_process(service, &processes[i]);
         for (size_t i = 0; i < handover->positions.n && r >= 0; i++)
                 r = restore_position(service, &positions[i]);
-        return r;
+        return r < 0 ? r : restore_jobs(service, handover);
 }
 
 static int restore_upgrade(struct service *service, const struct handover *handover) {

@@ -116,11 +116,11 @@ static void a_limit_is_a_number_or_max(void **state) {
 static void names_say_role_number_generation_and_serial(void **state) {
         char name[CGROUP_NAME_MAX];
 
-        assert_string_equal(cgroup_format_name(3, 1, 17, name, sizeof(name)), "worker-3-1-17");
+        assert_string_equal(cgroup_format_name("worker", 3, 1, 17, name, sizeof(name)), "worker-3-1-17");
         assert_true(cgroup_is_name(name));
-        assert_string_equal(cgroup_format_name(-1, 1, 18, name, sizeof(name)), "agent-1-18");
+        assert_string_equal(cgroup_format_name("agent", -1, 1, 18, name, sizeof(name)), "agent-1-18");
         assert_true(cgroup_is_name(name));
-        (void) cgroup_format_name(INT32_MAX, UINT64_MAX, UINT64_MAX, name, sizeof(name));
+        (void) cgroup_format_name("compute", INT32_MAX, UINT64_MAX, UINT64_MAX, name, sizeof(name));
         assert_true(strlen(name) < sizeof(name) - 1);
         assert_true(cgroup_is_name(name));
 }
@@ -134,6 +134,7 @@ static void other_names_are_not_ours(void **state) {
                 ".control",
                 "worker",
                 "worker-3-1",
+                "compute-3-1",
                 "worker---",
                 "worker-3-1-",
                 "worker-3-1-x",

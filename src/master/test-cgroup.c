@@ -174,7 +174,7 @@ static void without_version_2_there_are_no_cgroups(void **state) {
         put("/proc/self/mountinfo", MOUNT);
         assert_int_equal(cgroup_open(&cgroup, root), -ENOENT);
 
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         assert_string_equal(name, "");
         assert_int_equal(cgroup_limit_memory(&cgroup, name, 1, 2), 0);
         assert_int_equal(cgroup_open_procs(&cgroup, name), -1);
@@ -196,7 +196,7 @@ static void without_the_memory_controller_nothing_is_limited(void **state) {
         assert_int_equal(cgroup_open(&cgroup, root), 0);
         assert_false(cgroup.memory);
         assert_file(UNIT "/cgroup.subtree_control", "");
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         put(UNIT "/" WORKER "/memory.max", "max\n");
         assert_int_equal(cgroup_limit_memory(&cgroup, name, 1, 2), 0);
         assert_file(UNIT "/" WORKER "/memory.max", "max\n");
@@ -208,7 +208,7 @@ static void a_worker_gets_its_limits(void **state) {
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         assert_string_equal(name, WORKER);
         assert_int_equal(cgroup_limit_memory(&cgroup, name, 100, 200), -ENOENT);
         put(UNIT "/" WORKER "/memory.high", "");
@@ -225,7 +225,7 @@ static void a_name_that_is_taken_is_passed_over(void **state) {
 
         open_unit(&cgroup);
         put(UNIT "/" WORKER "/cgroup.procs", "77\n");
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         assert_string_equal(name, "worker-0-1-2");
         cgroup_deinit(&cgroup);
 }
@@ -236,7 +236,7 @@ static void a_process_enters_by_writing_itself(void **state) {
         int fd;
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         put(UNIT "/" WORKER "/cgroup.procs", "");
         fd = cgroup_open_procs(&cgroup, name);
         assert_true(fd >= 0);
@@ -258,7 +258,7 @@ static void a_kill_for_memory_is_seen_with_its_figures(void **state) {
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         put(UNIT "/" WORKER "/memory.events", "low 0\nhigh 0\nmax 40\noom 0\noom_kill 0\n");
         cgroup_read_memory(&cgroup, name, &memory);
         assert_int_equal(memory.oom_kills, 0);
@@ -279,7 +279,7 @@ static void an_empty_cgroup_is_removed_at_once(void **state) {
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         cgroup_release(&cgroup, name, 0);
         assert_false(exists(UNIT "/" WORKER));
         assert_true(list_empty(&cgroup.leaving));
@@ -291,7 +291,7 @@ static void what_is_left_behind_is_killed_and_removal_tried_again(void **state) 
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         /* a file in it keeps it, as a process keeps a real one */
         put(UNIT "/" WORKER "/cgroup.kill", "");
         cgroup_release(&cgroup, name, 0);
@@ -312,7 +312,7 @@ static void a_core_dump_is_waited_for(void **state) {
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         put(UNIT "/" WORKER "/cgroup.kill", "");
         put(UNIT "/" WORKER "/cgroup.procs", "4711\n4712\n");
         cgroup_release(&cgroup, name, 4711);
@@ -330,7 +330,7 @@ static void a_pid_that_is_not_there_is_not_waited_for(void **state) {
         char name[CGROUP_NAME_MAX];
 
         open_unit(&cgroup);
-        assert_int_equal(cgroup_create(&cgroup, 0, 1, name), 0);
+        assert_int_equal(cgroup_create(&cgroup, "worker", 0, 1, name), 0);
         put(UNIT "/" WORKER "/cgroup.kill", "");
         put(UNIT "/" WORKER "/cgroup.procs", "4712\n");
         cgroup_release(&cgroup, name, 4711);

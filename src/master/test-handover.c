@@ -16,9 +16,10 @@
 /* A service with a bit of everything, made of data alone. */
 struct fixture {
         struct generation generation;
-        struct position positions[3];
+        struct position positions[3], computes[2];
         struct service service;
-        struct process processes[3];
+        struct process processes[4];
+        struct compute_job waiting, running;
         int fds[2];
         char *names[2], *addresses[2];
         char *text;
@@ -57,13 +58,47 @@ static void set_up_processes(struct fixture *f) {
                   .started = 5,
                   .ready_timeout = 6,
                   .kill_timeout = 7 },
+                { .role = PROCESS_COMPUTE,
+                  .state = PROCESS_READY,
+                  .number = 1,
+                  .slot = 4,
+                  .pid = 104,
+                  .dismissed = true,
+                  .jobs_given = 9 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(processes); i++) {
                 f->processes[i] = processes[i];
-                f->processes[i].generation = 4 - i;
+                f->processes[i].generation = MAX(4 - i, 2U);
                 list_append(&f->service.processes, &f->processes[i].node);
         }
+}
+
+static void set_up_jobs(struct fixture *f) {
+        f->waiting = (struct compute_job){
+                .client = 103,
+                .generation = 2,
+                .deadline = 77,
+                .fd = 30,
+                .call = { .id = 8,
+                          .size = 3000,
+                          .timeout = 5,
+                          .request_id = 6,
+                          .task = "sum",
+                          .route = "GET /" },
+        };
+        f->running = (struct compute_job){
+                .client = 102,
+                .runs_on = 104,
+                .attempts = 1,
+                .fd = -1,
+                .call = { .id = 9, .timeout = 5, .task = "sum", .request = "GET /x" },
+        };
+        list_init(&f->waiting.node);
+        list_init(&f->running.node);
+        compute_queue_init(&f->service.compute.queue);
+        assert_int_equal(compute_queue_restore(&f->service.compute.queue, &f->waiting), 0);
+        assert_int_equal(compute_queue_restore(&f->service.compute.queue, &f->running), 0);
 }
 
 static void set_up_config(struct config **ret) {
@@ -97,6 +132,7 @@ static int set_up(void **state) {
         f->generation = (struct generation){
                 .number = 3,
                 .n_workers = 2,
+                .n_computes = 2,
                 .sockets = { .n = 2, .fds = f->fds, .names = f->names, .addresses = f->addresses },
         };
         set_up_config(&f->generation.config);
@@ -109,7 +145,10 @@ static int set_up(void **state) {
                 .phase = PHASE_RUNNING,
                 .workers = f->positions,
                 .n_positions = 3,
+                .computes = f->computes,
+                .n_compute_positions = 2,
                 .worker_was_ready = true,
+                .compute = { .was_ready = true, .counts = { .done = 21, .cancelled = 22 } },
                 .restarts = 11,
                 .requests_gone = UINT64_MAX,
                 .n_reloads = 4,
@@ -119,8 +158,11 @@ static int set_up(void **state) {
         f->service.agent = (struct position){ .role = PROCESS_AGENT, .number = -1, .restarts = 6 };
         for (size_t i = 0; i < ELEMENTSOF(f->positions); i++)
                 f->positions[i] = (struct position){ .role = PROCESS_WORKER, .number = (int) i };
+        for (size_t i = 0; i < ELEMENTSOF(f->computes); i++)
+                f->computes[i] = (struct position){ .role = PROCESS_COMPUTE, .number = (int) i };
         list_init(&f->service.processes);
         set_up_processes(f);
+        set_up_jobs(f);
         spend(&f->service.budget[PROCESS_AGENT], 5, 3);
         spend(&f->service.budget[PROCESS_WORKER], 5, 8);
 
@@ -135,6 +177,8 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
         struct fixture *f = *state;
 
+        compute_queue_remove(&f->service.compute.queue, &f->waiting);
+        compute_queue_remove(&f->service.compute.queue, &f->running);
         for (size_t i = 0; i < ELEMENTSOF(f->service.budget); i++)
                 pool_budget_deinit(&f->service.budget[i]);
         config_free(f->generation.config);
@@ -178,6 +222,30 @@ static void the_service_comes_back_as_it_was(void **state) {
         assert_null(service.reload_failure);
 }
 
+static void its_jobs_do_too(void **state) {
+        _cleanup_(handover_deinit) struct handover handover = HANDOVER_NULL;
+        _cleanup_free_ char *reason = NULL;
+        const struct compute_job *jobs;
+        struct fixture *f = *state;
+        struct service service;
+
+        assert_int_equal(read_text(f->text, f->size, &handover, &service, &reason), 0);
+        assert_true(service.compute.was_ready);
+        assert_int_equal(service.compute.counts.done, 21);
+        assert_int_equal(service.compute.counts.cancelled, 22);
+        assert_int_equal(handover.generation.n_computes, 2);
+        assert_int_equal(handover.jobs.n, 2);
+        jobs = handover.jobs.items;
+        assert_int_equal(jobs[0].runs_on, 104);
+        assert_int_equal(jobs[0].fd, -1);
+        assert_string_equal(jobs[0].call.request, "GET /x");
+        assert_int_equal(jobs[1].client, 103);
+        assert_int_equal(jobs[1].fd, 30);
+        assert_int_equal(jobs[1].deadline, 77);
+        assert_memory_equal(&jobs[1].call, &f->waiting.call, sizeof(f->waiting.call));
+        handover_forget(&service);
+}
+
 static void its_sockets_do_too(void **state) {
         _cleanup_(handover_deinit) struct handover handover = HANDOVER_NULL;
         _cleanup_free_ char *reason = NULL;
@@ -218,6 +286,7 @@ static void its_processes_do_too(void **state) {
                 assert_true(a->misbehaved == b->misbehaved && a->crash_delay == b->crash_delay);
                 assert_true(a->ready_timeout == b->ready_timeout && a->kill_timeout == b->kill_timeout);
                 assert_true(a->leave_timeout == b->leave_timeout);
+                assert_true(a->dismissed == b->dismissed && a->jobs_given == b->jobs_given);
                 assert_string_equal(a->cgroup, b->cgroup);
                 assert_true(a->memory.oom_kills == b->memory.oom_kills);
                 assert_true(a->oom_kills_said == b->oom_kills_said);
@@ -239,7 +308,7 @@ static void the_history_of_restarts_keeps_its_order(void **state) {
 
         assert_int_equal(read_text(f->text, f->size, &handover, &service, &reason), 0);
         restarts = handover.restarts.items;
-        assert_int_equal(handover.budgets.n, 2);
+        assert_int_equal(handover.budgets.n, _PROCESS_ROLE_MAX);
         assert_int_equal(handover.restarts.n, 3 + 5);
         for (size_t i = 1; i < handover.restarts.n; i++)
                 if (restarts[i].role == restarts[i - 1].role)
@@ -304,7 +373,12 @@ static void what_cannot_be_is_refused_and_says_why(void **state) {
                 { "number=-1\nstate", "number=0\nstate", "there can be no process 101" },
                 { "generation=2", "generation=99", "there can be no process 103" },
                 { "generation=2", "generation=0", "there can be no process 103" },
-                { "role=1", "role=2", "out of range" },
+                { "role=1", "role=3", "out of range" },
+                { "computes=2", "computes=3", "is not complete" },
+                { "task=sum\n", "", "a job is not described" },
+                { "input=30\n", "", "a job is not described" },
+                { "runs_on=104", "runs_on=-1", "out of range" },
+                { "[end]\n", "[position]\nrole=2\nnumber=2\n[end]\n", "there is no position 2" },
                 { "[end]\n", "[position]\nrole=1\nnumber=3\n[end]\n", "there is no position 3" },
                 { "[end]\n", "[end]\n[end]\n", "[end] is not known" },
         };
@@ -375,6 +449,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
                 TEST(the_service_comes_back_as_it_was),
+                TEST(its_jobs_do_too),
                 TEST(its_sockets_do_too),
                 TEST(its_processes_do_too),
                 TEST(the_history_of_restarts_keeps_its_order),

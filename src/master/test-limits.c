@@ -21,6 +21,11 @@
 
 #define NAME "worker-0-1-1"
 
+static const struct position agent = { .role = PROCESS_AGENT, .number = -1 };
+static const struct position workers[] = { { .role = PROCESS_WORKER, .number = 0 },
+                                           { .role = PROCESS_WORKER, .number = 1 } };
+static const struct position compute = { .role = PROCESS_COMPUTE };
+
 struct scene {
         char root[32];
         struct config *config;
@@ -134,13 +139,14 @@ static void limits_that_do_not_hold_are_said_once(void **state) {
         char name[CGROUP_NAME_MAX];
 
         scene->service.cgroup.memory = false;
-        assert_int_equal(limits_prepare(&scene->service, &scene->generation, 0, name), -1);
+        assert_int_equal(limits_prepare(&scene->service, &scene->generation, &workers[0], name), -1);
         assert_int_equal(times_said(scene, "do not hold"), 0);
         scene->config->worker.memory_max = 1U << 30;
-        (void) limits_prepare(&scene->service, &scene->generation, -1, name);
+        (void) limits_prepare(&scene->service, &scene->generation, &agent, name);
+        (void) limits_prepare(&scene->service, &scene->generation, &compute, name);
         assert_int_equal(times_said(scene, "do not hold"), 0);
-        (void) limits_prepare(&scene->service, &scene->generation, 0, name);
-        (void) limits_prepare(&scene->service, &scene->generation, 1, name);
+        (void) limits_prepare(&scene->service, &scene->generation, &workers[0], name);
+        (void) limits_prepare(&scene->service, &scene->generation, &workers[1], name);
         assert_int_equal(times_said(scene, "do not hold"), 1);
 }
 
@@ -149,8 +155,8 @@ static void a_limit_that_cannot_be_written_is_said_once(void **state) {
         char name[CGROUP_NAME_MAX];
 
         scene->config->worker.memory_high = 1U << 30;
-        (void) limits_prepare(&scene->service, &scene->generation, 0, name);
-        (void) limits_prepare(&scene->service, &scene->generation, 1, name);
+        (void) limits_prepare(&scene->service, &scene->generation, &workers[0], name);
+        (void) limits_prepare(&scene->service, &scene->generation, &workers[1], name);
         assert_int_equal(times_said(scene, "Failed to set up the cgroup worker-0-1-2, ignoring"), 1);
         assert_int_equal(times_said(scene, "Failed"), 1);
 }

@@ -125,12 +125,13 @@ static int write_text(const struct service *service, char **ret_text, size_t *re
 }
 
 /* Returns the memfd. */
-static int make_handover(const struct service *service, struct handover *ret, char **ret_reason) {
+static int make_handover(struct service *service, struct handover *ret, char **ret_reason) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
         int r;
 
-        r = write_text(service, &text, &size);
+        r = compute_store(service);
+        r = r < 0 ? r : write_text(service, &text, &size);
         r = r < 0 ? r : check_text(ret, text, size, ret_reason);
         return r < 0 ? r : fd_memfd_sealed("muster-handover", text, size);
 }
@@ -196,7 +197,7 @@ static int replace_program(const struct service *service, const struct handover 
         return r;
 }
 
-static int try_exec(const struct service *service, char **ret_reason) {
+static int try_exec(struct service *service, char **ret_reason) {
         _cleanup_(handover_deinit) struct handover handover = HANDOVER_NULL;
         _cleanup_fd_ int fd = -1;
         struct stat now;

@@ -195,6 +195,7 @@ static int dispatch_round(sd_event_source *source, uint64_t when, void *userdata
         measure(service, now);
         if (service->phase == PHASE_RUNNING && !service->next) {
                 recycle(service, now);
+                compute_recycle(service, now);
                 scale(service, span);
         }
         service_schedule_dispatch(service);

@@ -9,6 +9,8 @@
  * its position from that moment, whether it reacts or not, so its replacement starts at once. Whoever does not react
  * (it is stopped, has blocked the signal, or waits in the kernel) is killed after kill_timeout.
  *
+ * A compute process that is at a job has the job's time, and is not listened to meanwhile.
+ *
  * A process that starts has `ready_timeout`, and one that is in its application's stop function has the time it was
  * given to leave; in neither does a loop run, so they are not listened to.
  */
@@ -35,8 +37,9 @@ static uint64_t load_heartbeat(const struct slot *slot) {
 
 /* Whether its loop should be running. What a leaving one says of itself can only shorten the look at it to what its
  * timer for leaving is there for. */
-static bool should_beat(const struct process *process, const struct slot *slot) {
-        if (process->killed)
+static bool should_beat(const struct service *service, const struct process *process,
+                        const struct slot *slot) {
+        if (process->killed || compute_is_busy(service, process))
                 return false;
         if (process->state == PROCESS_LEAVING)
                 return process->was_ready &&
@@ -73,7 +76,7 @@ static void listen_to(struct service *service, struct process *process, usec_t n
         uint64_t heartbeat = load_heartbeat(slot);
         char name[32];
 
-        if (!should_beat(process, slot)) {
+        if (!should_beat(service, process, slot)) {
                 pulse_begin(&process->pulse, heartbeat);
                 return;
         }
@@ -86,7 +89,7 @@ static void listen_to(struct service *service, struct process *process, usec_t n
                 kill_deaf(service, process);
                 break;
         case PULSE_BACK:
-                if (process->role == PROCESS_WORKER)
+                if (process->role != PROCESS_AGENT)
                         break;
                 process->silent = 0;
                 log_notice("The %s (pid %d), which hung, is back", process_name(process, name, sizeof(name)),
@@ -105,7 +108,7 @@ static void count(const struct process *process, struct watch_census *census) {
                 return;
         if (process->role == PROCESS_WORKER)
                 census->n_ready++;
-        else if (process->pulse.hung > 0)
+        else if (process->role == PROCESS_AGENT && process->pulse.hung > 0)
                 census->agent_hung = process->pulse.silent;
 }
 

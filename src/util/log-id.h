@@ -14,6 +14,7 @@
 #define LOG_ID_OOM               "bb135d2c0bfe4ed699ca49536e96f88b"
 #define LOG_ID_QUARANTINE        "b7d3f06a15c84e92a8047b6dc9e2315f"
 #define LOG_ID_REFUSED           "180dfb91adee46dd882a1ea167a481e5"
+#define LOG_ID_JOB_LATE          "c1f7a2b95e0d4c3897d1e6b40a83f25c"
 #define LOG_ID_UPGRADE           "5b1e7c90d3a84f26b7f04e8a9c6d2137"
 #define LOG_ID_BROKER_LOST       "00a695d9eef943308142aeb8461bab93"
 #define LOG_ID_BROKER_BACK       "49d6b3564a9a405a8ba42d3181498ebf"

@@ -155,6 +155,9 @@ struct muster_schedule {
 
 /*
  * One row of the table of functions that can be offloaded. See muster_offload().
+ *
+ * name: up to 63 visible ASCII characters. function: does it, and gives what it has found back by `result`. The input
+ *       is followed by a NUL that is not counted. 0 or what else is not negative, or a negative errno.
  */
 typedef int (*muster_task_function_t)(const void *input, size_t size, struct muster_result *result);
 
@@ -183,6 +186,8 @@ struct muster_fork {
  *       A process that is started later hears it as soon as it is ready itself.
  * worker_stop, agent_stop: called once before the process ends in good order, after the last request. A
  *       process that is killed or drains after a fault does not get it.
+ * compute_start, compute_stop: the same for the processes that run `tasks`: load the model, the tables. When none of them
+ *       starts as the service does, the start has failed.
  */
 struct muster_application {
         unsigned int api;  /* MUSTER_API, set by the macro */
@@ -199,6 +204,8 @@ struct muster_application {
         const struct muster_schedule *schedules; /* ended by a row of nothing, {}; and so are these: */
         const struct muster_task *tasks;
         const struct muster_fork *forks;
+        int (*compute_start)(struct muster *muster);
+        void (*compute_stop)(struct muster *muster);
 };
 
 #define MUSTER_APPLICATION(...)                                                                             \
@@ -832,6 +839,106 @@ MUSTER_PUBLIC void muster_counter_add(struct muster_counter *counter, uint64_t n
  * process there is. What this process has added is in it; what another adds at this moment may be or not, so two
  * processes that add and then get can get the same. */
 MUSTER_PUBLIC uint64_t muster_counter_get(const struct muster_counter *counter);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Computing elsewhere
+ *
+ * A function that takes long keeps its worker from everything else. Offloaded, it runs in a compute process: the master
+ * keeps some of them ready (`[compute] processes`), at a priority at which serving wins, and gives each one job at a time.
+ * The request waits meanwhile and the worker goes on; a job that crashes takes its own request with it and no other.
+ *
+ *     static int sum(const void *input, size_t size, struct muster_result *result) {
+ *             uint64_t n = strtoull(input, NULL, 10), total = 0;
+ *
+ *             for (uint64_t i = 0; i < n; i++)
+ *                     total += i;
+ *             return muster_result_text(result, "%" PRIu64, total);
+ *     }
+ *
+ *     static void answer(struct muster_request *request, int error, const void *output, size_t size, void *data) {
+ *             muster_respond_bytes(request, 200, "text/plain", output, size);
+ *     }
+ *
+ *     static void compute(struct muster_request *request) {
+ *             const char *n = muster_request_query(request, "n");
+ *
+ *             muster_offload(request, "sum", n, strlen(n), NULL, answer, NULL);
+ *     }
+ *
+ *     static const struct muster_task tasks[] = { { "sum", sum }, {} };
+ *
+ *     MUSTER_APPLICATION(.name = "sums", .routes = routes, .tasks = tasks);
+ *
+ * The function sees its input and what compute_start has prepared, and nothing of the request or the worker. It should leave
+ * nothing half done behind: when its time is over, or nobody waits for it any more, its process is killed.
+ */
+
+struct muster_offload_options {
+        uint64_t timeout; /* from now to the result; 0: what `[compute] timeout` says */
+        bool errors;      /* the handler is told of errors, too, and answers */
+};
+
+/* What has become of it. `error` is 0 or what the function returned. The output is followed by a NUL that is not counted,
+ * and valid until the handler returns; it answers the request, now or later.
+ *
+ * Unless `errors` asks for them, the handler is not told of failures: muster logs and answers them. With it, it is called
+ * exactly once, with `error` being
+ *      -EAGAIN       too many wait (without it: 503 with Retry-After)
+ *      -ETIMEDOUT    its time was over (504)
+ *      -EFAULT       it crashed, or was killed (500; the crash is logged, whoever answers)
+ *      -ENOTCONN     there is no process to run it (503)
+ *      -ECANCELED    the client is gone or has been answered otherwise; an answer is dropped
+ * or what else it failed with, the function's own error among it (500). `request` is NULL where it was answered meanwhile:
+ * only `data` is left to take care of. */
+typedef void (*muster_offload_handler_t)(struct muster_request *request, int error, const void *output,
+                                         size_t size, void *data);
+
+/* Runs a function of the table `tasks` in a compute process, and suspends the request until it has. The input is copied,
+ * up to 1 GiB; more than 64 KiB are carried in shared memory, as is such an output. When the client goes away the job is
+ * cancelled; one that is only half closed (it will send nothing more) counts as gone. `options` may be NULL.
+ *
+ * 0; -ENOENT where there is no such task, -EALREADY for a request that is answered, -EINVAL, -EMSGSIZE, -ENOBUFS
+ * when the worker's own queue to the master is full, -ENOTCONN where `[compute] processes` is 0, -EOPNOTSUPP in a process
+ * that serves nothing, -ENOMEM. After an error the request is as it was.
+ *
+ * A worker that was started without a master runs it in a thread. */
+MUSTER_PUBLIC int muster_offload(struct muster_request *request, const char *task, const void *input,
+                                 size_t size, const struct muster_offload_options *options,
+                                 muster_offload_handler_t handler, void *data);
+
+/* The same in a thread of this worker (`[compute] threads`), for a library's calls that block: nothing is copied
+ * between processes, and what this process has open is there. The function must be safe to run beside the
+ * loop: of this interface it may call those for its result, for counters (not to make one), for the configuration
+ * and the log. All signals are blocked in it. A thread cannot be ended: past its time the request is answered and the thread
+ * runs on. A fault in it ends the worker at once, with all its requests. */
+MUSTER_PUBLIC int muster_offload_thread(struct muster_request *request, const char *task, const void *input,
+                                        size_t size, const struct muster_offload_options *options,
+                                        muster_offload_handler_t handler, void *data);
+
+/* Both for no request, from timers, schedules and messages, in workers and agent: the handler is always told, exactly once.
+ * `options->errors` makes no difference. */
+typedef void (*muster_offload_call_handler_t)(struct muster *muster, int error, const void *output,
+                                              size_t size, void *data);
+MUSTER_PUBLIC int muster_offload_call(struct muster *muster, const char *task, const void *input,
+                                      size_t size, const struct muster_offload_options *options,
+                                      muster_offload_call_handler_t handler, void *data);
+MUSTER_PUBLIC int muster_offload_thread_call(struct muster *muster, const char *task, const void *input,
+                                             size_t size, const struct muster_offload_options *options,
+                                             muster_offload_call_handler_t handler, void *data);
+
+/* The process that the function runs in: in a compute process for muster_data(), as compute_start has set it. */
+MUSTER_PUBLIC struct muster *muster_result_muster(const struct muster_result *result);
+
+/* Makes these bytes the output: copied; a text from a printf format. In place of what was there before. 0, -EMSGSIZE past
+ * 1 GiB, -ENOMEM. Without one the output is empty. */
+MUSTER_PUBLIC int muster_result_set(struct muster_result *result, const void *bytes, size_t size);
+MUSTER_PUBLIC int muster_result_text(struct muster_result *result, const char *format, ...)
+        __attribute__((__format__(__printf__, 2, 3)));
+
+/* Room for an output of that size, to be written in place, without a copy; NULL with errno set (EMSGSIZE, ENOMEM). It is the
+ * output whatever is in it, of that size unless muster_result_trim() makes it smaller. */
+MUSTER_PUBLIC void *muster_result_buffer(struct muster_result *result, size_t size);
+MUSTER_PUBLIC void muster_result_trim(struct muster_result *result, size_t size);
 
 #ifdef __cplusplus
 }
