@@ -32,13 +32,13 @@ def test_rpmlint_finds_nothing(rpms):
 def test_the_package_holds_programs_applications_units_and_examples(packages):
     names = contents(packages.muster)
     assert "/usr/bin/musterctl" in names
-    for program in ("muster-master", "muster-agent", "muster-worker", "muster-child"):
+    for program in ("muster-master", "muster-agent", "muster-worker", "muster-compute", "muster-child"):
         assert f"/usr/lib/muster/{program}" in names
     for pattern in (r"/usr/lib/[^/]+/muster/hello\.so", r"/usr/lib/[^/]+/muster/faults\.so",
                     r"(/usr)?/lib/systemd/system/muster@\.service", r"(/usr)?/lib/systemd/system/muster@\.socket",
                     r"/usr/lib/systemd/catalog/muster\.catalog",
                     r"/usr/share/bash-completion/completions/musterctl",
-                    r"/usr/share/doc/muster/examples/(hello|faults|muster|network)\.conf"):
+                    r"/usr/share/doc/muster/examples/(compute|hello|faults|muster|network)\.conf"):
         assert any(re.fullmatch(pattern, name) for name in names), pattern
     assert "/etc/muster/" in names
 
