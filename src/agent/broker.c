@@ -173,14 +173,28 @@ static void show_status(const struct agent_broker *broker, const struct broker_s
                         status->reason);
 }
 
+/* A connection that was lost and is back before anybody looked was lost all the same. */
+static void tell_application(const struct agent_broker *broker, const struct broker_status *before,
+                             const struct broker_status *status) {
+        bool was = before->state == BROKER_CONNECTED, is = status->state == BROKER_CONNECTED;
+        bool another = status->connections != before->connections;
+
+        if (was && (another || !is))
+                muster_broker_state(broker->muster, false);
+        if (is && (another || !was))
+                muster_broker_state(broker->muster, true);
+}
+
 static void on_changed(void *userdata, const struct broker_status *status) {
         struct agent_broker *broker = userdata;
+        struct broker_status before = broker->told;
 
         broker->dropped.count = status->dropped;
         broker->problems.count = status->problems;
         show_status(broker, status);
         say_state(broker, status);
         say_counts(broker);
+        tell_application(broker, &before, status);
 }
 
 static void on_message(void *userdata, unsigned int number, const char *subject, const void *data,

@@ -92,6 +92,36 @@ bool muster_broker_connected(const struct muster *muster) {
         return check(muster) >= 0 && muster->broker->connected(muster->broker_owner);
 }
 
+int muster_on_broker(struct muster *muster, muster_broker_state_handler_t handler, void *data) {
+        int r;
+
+        r = check(muster);
+        if (r < 0)
+                return r;
+        muster->broker_handler = handler;
+        muster->broker_handler_data = data;
+        return 0;
+}
+
+struct broker_state {
+        struct muster *muster;
+        bool connected;
+};
+
+static void call_state_handler(void *argument) {
+        const struct broker_state *state = argument;
+
+        state->muster->broker_handler(state->muster, state->connected, state->muster->broker_handler_data);
+}
+
+void muster_broker_state(struct muster *muster, bool connected) {
+        static const struct guard_context context = { .route = "broker" };
+        struct broker_state state = { muster, connected };
+
+        if (muster->broker_handler)
+                (void) muster_process_run(muster, &context, call_state_handler, &state);
+}
+
 struct broker_message {
         struct muster *muster;
         muster_broker_handler_t handler;

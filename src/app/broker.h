@@ -16,3 +16,6 @@ struct broker_calls {
 /* A message has come: calls the handler under the guard. */
 void muster_broker_message(struct muster *muster, unsigned int number, const char *subject, const void *data,
                            size_t size);
+
+/* The connection was made or lost: calls that handler under the guard. */
+void muster_broker_state(struct muster *muster, bool connected);

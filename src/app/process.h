@@ -46,6 +46,8 @@ struct muster {
         struct list subscriptions;         /* to messages of a broker */
         const struct broker_calls *broker; /* NULL without one */
         void *broker_owner;
+        muster_broker_state_handler_t broker_handler;
+        void *broker_handler_data;
         void *data;
         struct counters *counters; /* NULL: none is used */
         struct store *store;       /* likewise */

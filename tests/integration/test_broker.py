@@ -180,6 +180,8 @@ def test_a_broker_that_comes_back_has_all_subscriptions(service, server):
         assert broker_line(muster).startswith("reconnecting to ")
         nats_server.start()
         muster.log.wait_for(CONNECTED + r" again, after \S+", count=number)
+        muster.log.wait_for("The application is told of a loss", count=number)
+        muster.log.wait_for("The application is told of a connection", count=number + 1)
         client = client_of(nats_server)
         assert answering(client) == pid
         client.publish("news.x", str(number))

@@ -136,6 +136,10 @@ static void on_tick(struct muster *muster, void *data) {
         muster_log(LOG_NOTICE, "The application sees %s", connected ? "a connection" : "no connection");
 }
 
+static void on_state(struct muster *muster, bool connected, void *data) {
+        muster_log(LOG_NOTICE, "The application is told of %s", connected ? "a connection" : "a loss");
+}
+
 static int agent_start(struct muster *muster) {
         const char *subjects = muster_config(muster, "subscribe");
         char copy[1024], *subject, *rest = copy;
@@ -149,6 +153,8 @@ static int agent_start(struct muster *muster) {
                         return muster_fail(muster, -EINVAL, "Subscribed without a broker");
                 muster_log(LOG_NOTICE, "Without a broker: %s %s %d", error_name(-errno),
                            error_name(muster_publish(muster, "a", "", 0)), muster_broker_connected(muster));
+                if (muster_on_broker(muster, on_state, NULL) != -ENOTCONN)
+                        return muster_fail(muster, -EINVAL, "Told of the broker that there is not");
                 return 0;
         }
         (void) snprintf(copy, sizeof(copy), "%s", subjects ? subjects : "");
@@ -161,7 +167,8 @@ static int agent_start(struct muster *muster) {
                                 return muster_fail(muster, -errno, "Cannot subscribe to %s: %m", subject);
                         got.subscriptions[got.n_subscriptions++] = subscription;
                 }
-        if (!muster_subscribe(muster, "command", on_command, NULL))
+        if (muster_on_broker(muster, on_state, NULL) < 0 ||
+            !muster_subscribe(muster, "command", on_command, NULL))
                 return muster_fail(muster, -errno, "Cannot subscribe: %m");
         muster_log(LOG_NOTICE, "Before there is a connection: %s",
                    error_name(muster_publish(muster, "a", "", 0)));

@@ -461,6 +461,12 @@ MUSTER_PUBLIC int muster_publish(struct muster *muster, const char *subject, con
 /* Whether there is a connection now. */
 MUSTER_PUBLIC bool muster_broker_connected(const struct muster *muster);
 
+/* Calls `handler` whenever a connection is made and whenever it is lost, however short that was: what others have sent
+ * meanwhile did not come, so this is the time to look. Not called for the connection there is already. There is one
+ * handler; NULL for none. 0, -EPERM, -ENOTCONN as above. */
+typedef void (*muster_broker_state_handler_t)(struct muster *muster, bool connected, void *data);
+MUSTER_PUBLIC int muster_on_broker(struct muster *muster, muster_broker_state_handler_t handler, void *data);
+
 /* ---------------------------------------------------------------------------------------------------------
  * Requests
  */
