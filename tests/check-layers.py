@@ -36,6 +36,8 @@ GUARDED_HEADERS = {
     "dictionary.h": "config/",
     "dlfcn.h": "app/",
     "nats.h": "broker/",
+    "curl.h": "apps/",
+    "jansson.h": "apps/",
 }
 
 LINES_MAX = 500

@@ -11,6 +11,7 @@ import pytest
 
 from cgroups import Delegated, cgroup2_mount, own_cgroup, remove
 from muster import Service, build_dir, wait_for
+from origin import Origin
 
 
 @pytest.fixture
@@ -81,6 +82,14 @@ def serve(service, installed):
         return service({"muster.sandbox": "no", **(config or {})}, variables=variables)
 
     return make
+
+
+@pytest.fixture
+def origin():
+    """What the application `source` fetches its data from."""
+    origin = Origin()
+    yield origin
+    origin.down()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from muster import SOURCE, command, free_port
+from muster import SOURCE, command, free_port, wait_for
+from sources import DIRECT, built, value, wait_status
 
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
 
@@ -67,3 +68,34 @@ def test_the_bundled_application_answers_what_the_readme_says(service):
     assert muster.get("/").text == f"pid:{worker},ppid:{muster.pid}"
     answer = muster.get("/plain")
     assert (answer.text, answer["Content-Type"]) == ("hello world", "text/plain")
+
+
+@pytest.fixture
+def readme_origin(directory):
+    """The README's origin, in a folder and on a port of ours. Its address, and what runs one of the README's lines there."""
+    port = free_port()
+
+    def ours(text):
+        return text.replace("/tmp/origin", str(directory / "origin")).replace("8000", str(port))
+
+    def run(text):
+        subprocess.run(["sh", "-c", ours(text)], check=True)
+
+    *lines, server = block("sh", "http.server").strip().splitlines()
+    run("\n".join(lines))
+    with subprocess.Popen(["sh", "-c", "exec " + ours(server).rstrip(" &")], stderr=subprocess.DEVNULL) as process:
+        yield f"http://127.0.0.1:{port}/data.json", run
+        process.terminate()
+
+
+@built
+def test_the_origin_of_the_readme_tells_what_has_changed(service, readme_origin):
+    url, run = readme_origin
+    muster = service({"muster.module": "source", "worker.workers": 1, "app.url": url, "schedule:pull.interval": "300ms"},
+                     variables=DIRECT)
+    wait_status(muster, lambda found: found["version"], "the data")
+    assert value(muster) == "hello"
+    for text, line in re.findall(r"^(echo '{\"greeting\": \"(.*)\"}' > .*)$", README, re.MULTILINE):
+        run(text)
+        wait_for(lambda expected=line: value(muster) == expected, f"the greeting {line}")
+    assert wait_status(muster, lambda found: found["lastUpdateBy"], "an update")["lastUpdateBy"] == "pull"
