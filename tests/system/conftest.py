@@ -50,11 +50,11 @@ def built(what, *arguments):
 
 @pytest.fixture(scope="session")
 def packages(distribution, tmp_path_factory):
-    """The Debian packages: .muster, .nats, .dev, .all are paths; .lintian and .blhc is what those say of them."""
+    """The Debian packages: .muster, .nats, .source, .dev, .all are paths; .lintian and .blhc is what those say of them."""
     debs, tags, flags = built(lambda builder: builder.build(tmp_path_factory.mktemp("packages")), distribution)
     by_name = {deb.name.split("_")[0]: deb for deb in debs}
-    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], nats=by_name["muster-nats"], all=debs,
-                           lintian=tags, blhc=flags)
+    return SimpleNamespace(muster=by_name["muster"], dev=by_name["muster-dev"], nats=by_name["muster-nats"],
+                           source=by_name["muster-source"], all=debs, lintian=tags, blhc=flags)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +67,7 @@ def rpms(distribution, tmp_path_factory):
 def name_rpms(paths):
     return {"source": next(path for path in paths if path.name.endswith(".src.rpm")),
             "nats": next(path for path in paths if path.name.startswith("muster-nats-")),
+            "application": next(path for path in paths if path.name.startswith("muster-source-")),
             "devel": next(path for path in paths if path.name.startswith("muster-devel-")),
             "muster": next(path for path in paths if re.match(r"muster-\d.*(?<!\.src)\.rpm$", path.name))}
 

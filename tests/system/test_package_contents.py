@@ -16,6 +16,10 @@ def contents(deb):
     return {line.split()[5].lstrip(".") for line in listing.splitlines()}
 
 
+def rpm_contents(rpm):
+    return set(run_checked("rpm", "--query", "--list", "--package", rpm).splitlines())
+
+
 def test_lintian_finds_nothing(packages):
     findings = [tag for tag in re.findall(r"^[EWIP]: .*", packages.lintian, re.MULTILINE) if KNOWN not in tag]
     assert not findings, packages.lintian
@@ -62,6 +66,16 @@ def test_the_examples_are_there_to_be_read_in_the_development_package_alone(pack
     sources = {path.name for path in (TREE / "src/apps/examples").glob("*.c")}
     assert sources and sources | {"README.md"} <= {name.rpartition("/")[2] for name in names if "/muster-dev/examples/" in name}
     assert not any(name.endswith(f"/{source[:-2]}.so") for name in contents(packages.muster) for source in sources)
+
+
+def test_the_application_with_libraries_of_its_own_is_in_a_package_of_its_own(packages, rpms):
+    assert any(name.endswith("/muster/source.so") for name in contents(packages.source))
+    assert any(name.endswith("/muster/source.so") for name in rpm_contents(rpms.application))
+    assert any(name.endswith("/examples/source.conf") for name in contents(packages.source))
+    assert not any(name.endswith(("/source.so", "/source.conf")) for name in contents(packages.muster) | rpm_contents(rpms.muster))
+    for library in ("libcurl", "libjansson"):
+        assert library in package_fields(packages.source)["Depends"]
+        assert library not in package_fields(packages.muster)["Depends"]
 
 
 def test_all_packages_say_the_version_of_the_build(packages, rpms):
