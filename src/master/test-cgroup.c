@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -163,6 +164,31 @@ static void a_directory_that_does_not_show_us_is_not_ours(void **state) {
         put(UNIT "/cgroup.procs", "1\n");
         assert_int_equal(cgroup_open(&cgroup, root), -ENOENT);
         assert_file(UNIT "/master/cgroup.procs", "");
+}
+
+static void detached_children_have_a_cgroup_that_is_made_once_and_removed_at_the_end(void **state) {
+        struct cgroup cgroup = CGROUP_NULL;
+        char path[512];
+        int fd;
+
+        assert_int_equal(cgroup_open_detached(&cgroup), -1);
+        assert_int_equal(errno, ENOENT);
+        open_unit(&cgroup);
+        assert_int_equal(cgroup_open_detached(&cgroup), -1); /* a directory here has no files by itself */
+        assert_true(exists(UNIT "/detached"));
+        put(UNIT "/detached/cgroup.procs", "");
+        for (unsigned int i = 0; i < 2; i++) {
+                fd = cgroup_open_detached(&cgroup);
+                assert_true(fd >= 0);
+                assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+                cgroup_enter(fd);
+                fd_close(fd);
+                assert_file(UNIT "/detached/cgroup.procs", "0");
+        }
+        assert_false(cgroup_is_name(CGROUP_DETACHED)); /* it is no leftover of a process */
+        assert_int_equal(unlink(full_path(UNIT "/detached/cgroup.procs", path, sizeof(path))), 0);
+        cgroup_deinit(&cgroup);
+        assert_false(exists(UNIT "/detached"));
 }
 
 static void without_version_2_there_are_no_cgroups(void **state) {
@@ -362,6 +388,7 @@ int main(void) {
                 TEST(a_master_that_has_moved_finds_its_way_back),
                 TEST(what_is_not_delegated_is_left_alone),
                 TEST(a_directory_that_does_not_show_us_is_not_ours),
+                TEST(detached_children_have_a_cgroup_that_is_made_once_and_removed_at_the_end),
                 TEST(without_version_2_there_are_no_cgroups),
                 TEST(without_the_memory_controller_nothing_is_limited),
                 TEST(a_worker_gets_its_limits),
