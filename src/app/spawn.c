@@ -216,6 +216,8 @@ void children_end(struct muster *muster, usec_t patience) {
                         (void) has_ended(child, TRACED_WAIT);
                         (void) waitpid(child->pid, NULL, WNOHANG);
                 }
+                if (child->fork && !child->ended)
+                        fork_ended(child);
                 muster_child_free(child);
         }
 }

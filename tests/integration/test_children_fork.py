@@ -185,6 +185,13 @@ def test_one_whose_channel_is_closed_ends(muster):
     assert outcome["code"] == 0
 
 
+def test_what_it_has_counted_is_counted_when_it_has_ended_in_whatever_way(muster):
+    assert fork(muster, "count", one=3)["code"] == 0
+    assert muster.get("/counted").text == "3"
+    assert fork(muster, "count", one=4, two="crash")["signal"] == signal.SIGABRT
+    assert muster.get("/counted").text == "7"
+
+
 def test_it_is_not_allowed_without_the_key(service):
     muster = service(forks(worker__children="no"))
     assert fork(muster, "echo")["failed"] == "EPERM"

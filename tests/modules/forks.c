@@ -142,6 +142,17 @@ static int nested(struct muster *muster, int argc, char **argv) {
         return muster_exec(muster, "echo from a child of a child; exit 0", NULL, on_exec, NULL) ? 0 : -errno;
 }
 
+static int count(struct muster *muster, int argc, char **argv) {
+        struct muster_counter *counter = muster_counter(muster, "counted");
+
+        if (!counter)
+                return -errno;
+        muster_counter_add(counter, strtoull(argv[1], NULL, 10));
+        if (argc > 2)
+                abort();
+        return 0;
+}
+
 static int forever(struct muster *muster, int argc, char **argv) {
         (void) muster_parent_send(muster, "begun", 5, -1);
         (void) signal(SIGTERM, SIG_IGN);
@@ -151,6 +162,7 @@ static int forever(struct muster *muster, int argc, char **argv) {
 }
 
 static const struct muster_fork forks[] = {
+        { "count", count },
         { "compute", compute },
         { "describe", describe },
         { "echo", echo },
@@ -295,6 +307,12 @@ static void plain(struct muster_request *request) {
         (void) muster_respond_text(request, 200, "ok");
 }
 
+static void counted(struct muster_request *request) {
+        struct muster_counter *counter = muster_counter(muster_request_muster(request), "counted");
+
+        (void) muster_respond_text(request, 200, "%" PRIu64, counter ? muster_counter_get(counter) : 0);
+}
+
 static void pid(struct muster_request *request) {
         (void) muster_respond_text(request, 200, "%d", getpid());
 }
@@ -302,6 +320,7 @@ static void pid(struct muster_request *request) {
 static const struct muster_route routes[] = {
         { "GET", "/", plain },
         { "GET", "/pid", pid },
+        { "GET", "/counted", counted },
         { "GET", "/fork", start },
         {},
 };
