@@ -27,6 +27,8 @@ enum {
         OPTION_ADD,
         OPTION_ADD_ROUTE,
         OPTION_TIME,
+        OPTION_TO,
+        OPTION_ACTION,
 };
 
 static const struct option options[] = {
@@ -39,6 +41,8 @@ static const struct option options[] = {
         { "add", required_argument, NULL, OPTION_ADD },
         { "add-route", required_argument, NULL, OPTION_ADD_ROUTE },
         { "time", required_argument, NULL, OPTION_TIME },
+        { "to", required_argument, NULL, OPTION_TO },
+        { "action", required_argument, NULL, OPTION_ACTION },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, OPTION_VERSION },
         {},
@@ -47,6 +51,15 @@ static const struct option options[] = {
 static int complain(const char *what, const char *text) {
         (void) fprintf(stderr, "musterctl: %s: %s\n", text, what);
         return -EINVAL;
+}
+
+static bool is_target(const char *word) {
+        static const char *const targets[] = { "app", "agent", "all", "random" };
+
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++)
+                if (streq(word, targets[i]))
+                        return true;
+        return argument_is_number(word);
 }
 
 static int take_option(struct arguments *arguments, int option) {
@@ -81,6 +94,12 @@ static int take_option(struct arguments *arguments, int option) {
         case OPTION_TIME:
                 if (usec_parse(optarg, &arguments->time) < 0 || arguments->time == 0)
                         return complain("no span of time", optarg);
+                return 0;
+        case OPTION_TO:
+                arguments->to = optarg;
+                return is_target(optarg) ? 0 : complain("neither app, agent, all, random nor a pid", optarg);
+        case OPTION_ACTION:
+                arguments->pattern = optarg;
                 return 0;
         case 'h':
                 arguments->help = true;
@@ -128,14 +147,26 @@ bool argument_is_number(const char *word) {
         return *word && strspn(word, "0123456789") == strlen(word);
 }
 
+static void take_first_word(struct arguments *arguments) {
+        arguments->instance = arguments->words[0];
+        arguments->words++;
+        arguments->n_words--;
+}
+
 void arguments_take_instance(struct arguments *arguments, int most) {
         if (arguments->instance || arguments->n_words == 0)
                 return;
         if (arguments->n_words <= most && argument_is_number(arguments->words[0]))
                 return;
-        arguments->instance = arguments->words[0];
-        arguments->words++;
-        arguments->n_words--;
+        take_first_word(arguments);
+}
+
+void arguments_take_known_instance(struct arguments *arguments, int most,
+                                   const struct instances *instances) {
+        if (arguments->instance || arguments->n_words == 0)
+                return;
+        if (arguments->n_words > most || instances_know(instances, arguments->words[0]))
+                take_first_word(arguments);
 }
 
 static bool is_one_of(const char *word, const char *const *actions) {

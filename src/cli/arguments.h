@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/instance.h"
 #include "util/time.h"
 
 /* The command line, taken apart. See arguments.c. */
@@ -23,6 +24,8 @@ struct arguments {
         usec_t time;         /* how long, 0: as configured */
         uint64_t iterations; /* 0: without end */
         usec_t delay;
+        const char *to;      /* of send: "app", "agent", "all", "random" or a pid */
+        const char *pattern; /* of monitor, NULL: all */
 };
 
 /* Takes the options and the verb; what is left are words. Returns 0, or -EINVAL when that has been said. */
@@ -34,6 +37,10 @@ void arguments_take_instance(struct arguments *arguments, int most);
 /* The same for a verb whose first other word is one of these, NULL-terminated. Where a name could be one of them too, it is
  * that where the word after it is one. */
 void arguments_take_instance_before(struct arguments *arguments, const char *const *actions);
+
+/* The same for a verb whose words may be anything: the first is a name where there is a word too many without it, or where it is
+ * one of `instances`. */
+void arguments_take_known_instance(struct arguments *arguments, int most, const struct instances *instances);
 
 /* Whether it is digits only. */
 bool argument_is_number(const char *word);

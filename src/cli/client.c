@@ -168,22 +168,70 @@ void client_deinit(struct client *client) {
         client->bus = sd_bus_close_unref(client->bus);
 }
 
-int client_call(struct client *client, sd_bus_message **ret_reply, const char *method, const char *types,
-                ...) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+sd_bus_message *client_new_call(struct client *client, const char *method) {
+        sd_bus_message *message = NULL;
+
+        (void) sd_bus_message_new_method_call(client->bus, &message, NULL, CONTROL_OBJECT, CONTROL_INTERFACE,
+                                              method);
+        return message;
+}
+
+int client_call_message(struct client *client, sd_bus_message *message, sd_bus_message **ret_reply) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        va_list arguments;
         int r;
 
-        r = sd_bus_message_new_method_call(client->bus, &message, NULL, CONTROL_OBJECT, CONTROL_INTERFACE,
-                                           method);
-        if (r >= 0) {
+        r = message ? sd_bus_call(client->bus, message, USEC_NEVER, &error, ret_reply) : -ENOMEM;
+        return r < 0 ? call_failed(client, &error, r) : EXIT_OK;
+}
+
+int client_call(struct client *client, sd_bus_message **ret_reply, const char *method, const char *types,
+                ...) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = client_new_call(client, method);
+        va_list arguments;
+        int r = 0;
+
+        if (message) {
                 va_start(arguments, types);
                 r = sd_bus_message_appendv(message, types, arguments);
                 va_end(arguments);
         }
-        r = r < 0 ? r : sd_bus_call(client->bus, message, USEC_NEVER, &error, ret_reply);
-        return r < 0 ? call_failed(client, &error, r) : EXIT_OK;
+        return client_call_message(client, r < 0 ? NULL : message, ret_reply);
+}
+
+/* ---- Signals ---- */
+
+struct following {
+        int (*handler)(sd_bus_message *message, void *data);
+        void *data;
+        int result;
+};
+
+static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        struct following *following = userdata;
+
+        if (following->result == 0)
+                following->result = following->handler(message, following->data);
+        return 1;
+}
+
+int client_follow(struct client *client, const char *signal,
+                  int (*handler)(sd_bus_message *message, void *data), void *data) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        struct following following = { .handler = handler, .data = data };
+        int r;
+
+        r = sd_bus_match_signal(client->bus, &slot, NULL, CONTROL_OBJECT, CONTROL_INTERFACE, signal,
+                                on_signal, &following);
+        while (r >= 0 && following.result == 0) {
+                r = sd_bus_process(client->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(client->bus, USEC_NEVER);
+                if (r == -EINTR)
+                        r = 0;
+        }
+        if (following.result != 0)
+                return following.result > 0 ? EXIT_OK : EXIT_FAILED;
+        return connection_failed(client, r == -ENOTCONN ? EPIPE : -r);
 }
 
 /* ---- What it says ---- */

@@ -37,6 +37,14 @@ void client_deinit(struct client *client);
 int client_call(struct client *client, sd_bus_message **ret_reply, const char *method, const char *types,
                 ...);
 
+/* The same in two steps, for arguments that a list of them can't say. The message may be NULL, which is no memory. */
+int client_call_message(struct client *client, sd_bus_message *message, sd_bus_message **ret_reply);
+sd_bus_message *client_new_call(struct client *client, const char *method);
+
+/* Waits for signals, which `handler` gets, until it returns 1, or a negative errno, or the connection ends. */
+int client_follow(struct client *client, const char *signal,
+                  int (*handler)(sd_bus_message *message, void *data), void *data);
+
 /* All there is to know of the service, see control-status.c of the master. */
 int client_get_status(struct client *client, struct value *ret);
 

@@ -115,6 +115,13 @@ void instances_deinit(struct instances *instances) {
         *instances = (struct instances) INSTANCES_NULL;
 }
 
+bool instances_know(const struct instances *instances, const char *name) {
+        for (size_t i = 0; i < instances->n; i++)
+                if (streq(instances->all[i].name, name))
+                        return true;
+        return false;
+}
+
 const struct instance *instances_only(const struct instances *instances) {
         const struct instance *running = NULL, *configured = NULL;
         unsigned int n_running = 0, n_configured = 0;

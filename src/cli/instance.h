@@ -30,5 +30,8 @@ void instances_deinit(struct instances *instances);
  * NULL where there is no such one. */
 const struct instance *instances_only(const struct instances *instances);
 
+/* Whether there is one of that name. */
+bool instances_know(const struct instances *instances, const char *name);
+
 /* Where the configuration files are: $MUSTER_CONFIG_DIR, or /etc/muster. */
 const char *instance_config_directory(void);

@@ -19,6 +19,9 @@ struct verb {
         const char *const *actions; /* what the first word beside the instance is one of; NULL: see most */
 };
 
+/* The words are no numbers, and may be anything. */
+static const char *const any_words[] = { NULL };
+
 static const struct verb verbs[] = {
         { "status", true, 0, 0, verb_status, "[NAME]", "how a service is" },
         { "top", true, 0, 0, verb_top, "[NAME]", "the same from moment to moment" },
@@ -34,6 +37,9 @@ static const struct verb verbs[] = {
         { "counters", true, 0, 0, verb_counters, "[NAME]", "what the application counts" },
         { "schedule", true, 0, 2, verb_schedule, "[NAME] list|run|pause|resume [SCHEDULE]",
           "what runs when, and how it went", schedule_actions },
+        { "send", true, 1, 2, verb_send, "[NAME] ACTION [DATA] --to TARGET", "a message to the application",
+          any_words },
+        { "monitor", true, 0, 0, verb_monitor, "[NAME]", "the messages that pass, as they do" },
         { "config", true, 0, 0, verb_config, "[NAME]", "every setting, and where it comes from" },
         { "check", false, 0, 1, verb_check, "[NAME|FILE]", "whether a configuration is good" },
         { "logs", false, 0, -1, verb_logs, "[NAME] [JOURNALCTL OPTIONS]", "what the journal has of it" },
@@ -56,12 +62,14 @@ static void print_help(void) {
                 "  -i, --instance NAME      the instance, also one whose name is a number\n"
                 "      --json               the answer as JSON\n"
                 "  -d, --delay SPAN         of top: how often, 2s\n"
-                "  -n, --iterations N       of top: end after so many\n"
+                "  -n, --iterations N       of top, monitor: end after so many\n"
                 "  -b, --batch              of top: one after the other, as text\n"
                 "      --lift NUMBER|all    of quarantine: let it out\n"
                 "      --add REQUEST        of quarantine: put in, such as \"GET /items/7\"\n"
                 "      --add-route ROUTE    of quarantine: put in, such as \"GET /items/{id}\"\n"
                 "      --time SPAN          of quarantine: for how long\n"
+                "      --to TARGET          of send: app, agent, all, random or a pid\n"
+                "      --action PATTERN     of monitor: only these, such as \"refresh*\"\n"
                 "  -h, --help               this text\n"
                 "      --version            the version\n"
                 "\n"
@@ -105,7 +113,13 @@ static int run_for_instance(const struct verb *verb, struct arguments *arguments
         _cleanup_instances_ struct instances instances = INSTANCES_NULL;
         int r;
 
-        if (verb->actions)
+        if (instances_find(&instances) < 0) {
+                (void) fputs("musterctl: Out of memory\n", stderr);
+                return EXIT_FAILED;
+        }
+        if (verb->actions == any_words)
+                arguments_take_known_instance(arguments, verb->most, &instances);
+        else if (verb->actions)
                 arguments_take_instance_before(arguments, verb->actions);
         else
                 arguments_take_instance(arguments, verb->most);
@@ -113,10 +127,6 @@ static int run_for_instance(const struct verb *verb, struct arguments *arguments
                 return usage(verb);
         if (arguments->instance)
                 return verb->run(arguments);
-        if (instances_find(&instances) < 0) {
-                (void) fputs("musterctl: Out of memory\n", stderr);
-                return EXIT_FAILED;
-        }
         r = choose_instance(&instances, arguments);
         return r == EXIT_OK ? verb->run(arguments) : r;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "cli/arguments.h"
@@ -81,6 +82,8 @@ static void a_value_that_makes_no_sense_is_refused(void **state) {
                 "musterctl --nonsense status",        "musterctl status --delay soon",
                 "musterctl status --delay 0",         "musterctl status --iterations 0",
                 "musterctl status --iterations many", "musterctl status -i",
+                "musterctl send reload --to nobody",  "musterctl send reload --to -1",
+                "musterctl send reload --to",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
@@ -144,6 +147,53 @@ static void a_name_stands_before_the_action_of_a_verb_that_has_some(void **state
         }
 }
 
+static void a_verb_of_any_words_takes_a_name_where_there_is_one(void **state) {
+        static struct instance known[] = { { .name = (char *) "80" }, { .name = (char *) "web" } };
+        static const struct instances instances = { known, ELEMENTSOF(known) };
+        static const struct {
+                const char *line, *instance, *first;
+                int n_words;
+        } cases[] = {
+                { "musterctl send refresh", NULL, "refresh", 1 },
+                { "musterctl send refresh pull", NULL, "refresh", 2 },
+                { "musterctl send web refresh", "web", "refresh", 1 },
+                { "musterctl send web refresh pull", "web", "refresh", 2 },
+                { "musterctl send other refresh pull", "other", "refresh", 2 },
+                { "musterctl send 80 refresh", "80", "refresh", 1 },
+                { "musterctl send web", "web", NULL, 0 },
+                { "musterctl -i web send web refresh", "web", "web", 2 },
+                { "musterctl -i other send refresh", "other", "refresh", 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct arguments arguments;
+
+                assert_int_equal(parse(&arguments, cases[i].line), 0);
+                arguments_take_known_instance(&arguments, 2, &instances);
+                if (cases[i].instance)
+                        assert_string_equal(arguments.instance, cases[i].instance);
+                else
+                        assert_null(arguments.instance);
+                assert_int_equal(arguments.n_words, cases[i].n_words);
+                if (cases[i].first)
+                        assert_string_equal(arguments.words[0], cases[i].first);
+        }
+}
+
+static void a_message_may_go_to_a_group_or_to_a_pid(void **state) {
+        static const char *const targets[] = { "app", "agent", "all", "random", "4711" };
+
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
+                struct arguments arguments;
+                char line[64];
+
+                (void) snprintf(line, sizeof(line), "musterctl send refresh pull --to %s", targets[i]);
+                assert_int_equal(parse(&arguments, line), 0);
+                assert_string_equal(arguments.to, targets[i]);
+                assert_int_equal(arguments.n_words, 2);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(options_may_stand_anywhere),
@@ -153,6 +203,8 @@ int main(void) {
                 cmocka_unit_test(a_value_that_makes_no_sense_is_refused),
                 cmocka_unit_test(a_number_is_a_name_only_where_no_number_is_wanted),
                 cmocka_unit_test(a_name_stands_before_the_action_of_a_verb_that_has_some),
+                cmocka_unit_test(a_verb_of_any_words_takes_a_name_where_there_is_one),
+                cmocka_unit_test(a_message_may_go_to_a_group_or_to_a_pid),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

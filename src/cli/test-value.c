@@ -70,6 +70,21 @@ static void all_kinds_are_written(void **state) {
                                   "}\n");
 }
 
+static void it_can_be_one_line(void **state) {
+        _cleanup_value_ struct value value = VALUE_NULL;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *file = open_memstream(&text, &size);
+
+        assert_int_equal(value_add_number(&value, "Number", 1), 0);
+        assert_int_equal(value_add_bool(&value, "Yes", true), 0);
+        assert_int_equal(value_add_text(value_add(&value, "List", VALUE_LIST), NULL, "a"), 0);
+        assert_non_null(file);
+        value_write_json_line(&value, file);
+        assert_int_equal(fclose(file), 0);
+        assert_string_equal(text, "{\"number\": 1, \"yes\": true, \"list\": [\"a\"]}\n");
+}
+
 static void what_is_missing_or_of_another_kind_is_empty(void **state) {
         _cleanup_value_ struct value value = VALUE_NULL;
 
@@ -92,6 +107,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(names_become_those_of_json),
                 cmocka_unit_test(all_kinds_are_written),
+                cmocka_unit_test(it_can_be_one_line),
                 cmocka_unit_test(what_is_missing_or_of_another_kind_is_empty),
         };
 

@@ -63,6 +63,15 @@ int value_add_text(struct value *value, const char *name, const char *text) {
         return 0;
 }
 
+int value_add_bool(struct value *value, const char *name, bool is_true) {
+        struct value *item = value_add(value, name, VALUE_BOOL);
+
+        if (!item)
+                return -ENOMEM;
+        item->number = is_true;
+        return 0;
+}
+
 /* ---- Reading ---- */
 
 const struct value *value_get(const struct value *value, const char *name) {
@@ -101,6 +110,8 @@ const struct value *value_list(const struct value *value, const char *name) {
 
 /* ---- JSON ---- */
 
+#define ONE_LINE (-1) /* a depth at which no line is broken */
+
 char *value_json_name(const char *name, char *buffer, size_t size) {
         size_t n = 0;
 
@@ -127,6 +138,11 @@ static void write_string(FILE *file, const char *text) {
         (void) fputc('"', file);
 }
 
+static void break_line(FILE *file, int depth, int deeper) {
+        if (depth != ONE_LINE)
+                (void) fprintf(file, "\n%*s", 2 * (depth + deeper), "");
+}
+
 static void write_value(const struct value *value, FILE *file, int depth);
 
 static void write_items(const struct value *value, FILE *file, int depth) {
@@ -135,15 +151,16 @@ static void write_items(const struct value *value, FILE *file, int depth) {
 
         (void) fputc(named ? '{' : '[', file);
         for (size_t i = 0; i < value->n_items; i++) {
-                (void) fprintf(file, "%s\n%*s", i ? "," : "", 2 * (depth + 1), "");
+                (void) fputs(i == 0 ? "" : depth == ONE_LINE ? ", " : ",", file);
+                break_line(file, depth, 1);
                 if (named) {
                         write_string(file, value_json_name(value->items[i].name ?: "", name, sizeof(name)));
                         (void) fputs(": ", file);
                 }
-                write_value(&value->items[i], file, depth + 1);
+                write_value(&value->items[i], file, depth == ONE_LINE ? ONE_LINE : depth + 1);
         }
         if (value->n_items > 0)
-                (void) fprintf(file, "\n%*s", 2 * depth, "");
+                break_line(file, depth, 0);
         (void) fputc(named ? '}' : ']', file);
 }
 
@@ -173,5 +190,10 @@ static void write_value(const struct value *value, FILE *file, int depth) {
 
 void value_write_json(const struct value *value, FILE *file) {
         write_value(value, file, 0);
+        (void) fputc('\n', file);
+}
+
+void value_write_json_line(const struct value *value, FILE *file) {
+        write_value(value, file, ONE_LINE);
         (void) fputc('\n', file);
 }

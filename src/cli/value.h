@@ -42,6 +42,7 @@ struct value *value_add(struct value *value, const char *name, enum value_kind k
 /* The same with what is in it. Return 0 or -ENOMEM. */
 int value_add_number(struct value *value, const char *name, uint64_t number);
 int value_add_text(struct value *value, const char *name, const char *text);
+int value_add_bool(struct value *value, const char *name, bool is_true);
 
 /* What a dictionary has under a name, or NULL. These take NULL, and what is not there or of another kind is 0, "" or an
  * empty list. */
@@ -53,6 +54,9 @@ const struct value *value_list(const struct value *value, const char *name);
 
 /* Writes it as JSON, with names in small_letters, and a newline at the end. */
 void value_write_json(const struct value *value, FILE *file);
+
+/* The same in one line. */
+void value_write_json_line(const struct value *value, FILE *file);
 
 /* "InFlight" → "in_flight". Returns buffer. */
 char *value_json_name(const char *name, char *buffer, size_t size);

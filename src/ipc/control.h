@@ -18,6 +18,8 @@
 #define CONTROL_ERROR_UPGRADE  "org.muster.Error.UpgradeFailed"
 #define CONTROL_ERROR_ROLL     "org.muster.Error.OldProcesses" /* the master is upgraded, they are not */
 
+#define CONTROL_DATA_MAX       65536U /* of a message that an operator sends */
+
 #define CONTROL_DIRECTORY      "/run/muster"
 #define CONTROL_SOCKET         "control"
 

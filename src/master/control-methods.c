@@ -206,6 +206,10 @@ static const sd_bus_vtable interface[] = {
                                  0),
         SD_BUS_METHOD_WITH_NAMES("ResumeSchedule", "s", SD_BUS_PARAM(name), NULL, , control_schedule_resume,
                                  0),
+        SD_BUS_METHOD_WITH_NAMES("SendMessage", "ssay",
+                                 SD_BUS_PARAM(to) SD_BUS_PARAM(action) SD_BUS_PARAM(data), "t",
+                                 SD_BUS_PARAM(receivers), control_send_message, 0),
+        SD_BUS_METHOD_WITH_NAMES("Monitor", "s", SD_BUS_PARAM(pattern), NULL, , control_monitor, 0),
         SD_BUS_METHOD_WITH_NAMES("GetConfiguration", NULL, , "a(ssss)", SD_BUS_PARAM(settings),
                                  method_get_configuration, 0),
 
@@ -248,6 +252,8 @@ static const sd_bus_vtable interface[] = {
                                  SD_BUS_PARAM(role) SD_BUS_PARAM(number) SD_BUS_PARAM(pid)
                                          SD_BUS_PARAM(generation) SD_BUS_PARAM(state),
                                  0),
+        SD_BUS_SIGNAL_WITH_NAMES("MessagesPassed", "ta(tsixsxtstbay)",
+                                 SD_BUS_PARAM(not_shown) SD_BUS_PARAM(messages), 0),
         SD_BUS_VTABLE_END,
 };
 

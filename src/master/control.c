@@ -46,6 +46,7 @@ static struct control_client *client_free(struct control_client *client) {
         }
         list_remove(&client->node);
         client->control->n_clients--;
+        control_monitor_end(client);
         sd_event_source_disable_unref(client->timer);
         sd_bus_close_unref(client->bus);
         free(client);
@@ -345,6 +346,7 @@ struct control *control_free(struct control *control) {
                 client_free(container_of(node, struct control_client, node));
         sd_event_source_disable_unref(control->accept);
         sd_event_source_disable_unref(control->pause);
+        sd_event_source_disable_unref(control->monitor_timer);
         fd_close(control->fd);
         if (control->path) {
                 (void) unlink(control->path);

@@ -18,6 +18,8 @@
 struct service;
 struct process;
 struct control;
+struct monitor;
+struct envelope;
 
 /* What an earlier master of this service has left: its socket, and the directory it has made for it, or NULL. */
 struct control_left {
@@ -57,15 +59,21 @@ void control_process_gone(struct service *service, const struct process *process
 /* One could not be started. */
 void control_start_failed(struct service *service, const struct process *process, const char *reason);
 
+/* A message of `from`, NULL for none of ours, has been given to as many processes, the last of which had that pid. To be called
+ * only while service->n_monitors is not 0. */
+void control_message_passed(struct service *service, const struct process *from,
+                            const struct envelope *envelope, unsigned int receivers, pid_t last);
+
 /* ---- Shared by the files of this part ---- */
 
 struct control_client {
         struct list node;
         struct control *control;
         sd_bus *bus;
-        sd_event_source *timer; /* until it has authenticated */
-        usec_t active;          /* when it came, or last asked something */
-        unsigned int n_calls;   /* that wait */
+        sd_event_source *timer;  /* until it has authenticated */
+        usec_t active;           /* when it came, or last asked something */
+        unsigned int n_calls;    /* that wait */
+        struct monitor *monitor; /* of the messages that pass, or NULL */
 };
 
 /* For what a call waits, beside a reload. */
@@ -96,6 +104,7 @@ struct control {
         int fd;
         sd_event_source *accept;
         sd_event_source *pause; /* accepting is off until then */
+        sd_event_source *monitor_timer;
         struct list clients;
         unsigned int n_clients;
         struct list calls;
@@ -157,6 +166,10 @@ control_method_t control_schedule_run, control_schedule_pause, control_schedule_
 /* control-upgrade.c */
 control_getter_t control_get_last_upgrade;
 control_method_t control_upgrade, control_await_upgrade;
+
+/* control-messages.c */
+control_method_t control_send_message, control_monitor;
+void control_monitor_end(struct control_client *client);
 
 /* control-workers.c */
 control_method_t control_replace_worker, control_stop_worker, control_scale;

@@ -40,6 +40,7 @@ struct delivery {
         unsigned int n_fds;
         unsigned int n_given;
         unsigned int n_full;
+        pid_t last; /* it was given to */
 };
 
 /* ---- Who ---- */
@@ -150,6 +151,7 @@ static void give(struct delivery *delivery, struct process *to) {
                 return;
         }
         delivery->n_given++;
+        delivery->last = to->pid;
         to->messages.received++;
         delivery->service->route.relayed++;
         if (!delivery->from)
@@ -194,6 +196,9 @@ static void route(struct delivery *delivery) {
                 give_to_one(delivery);
         else
                 give_to_many(delivery);
+        if (delivery->service->n_monitors > 0)
+                control_message_passed(delivery->service, delivery->from, delivery->envelope,
+                                       delivery->n_given, delivery->last);
 }
 
 /* ---- From whom ---- */

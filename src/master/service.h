@@ -102,6 +102,7 @@ struct service {
         struct upgrade upgrade;
 
         struct control *control; /* NULL: it can't be controlled */
+        unsigned int n_monitors; /* clients of it that watch the messages */
         struct scale scale;
         usec_t round_at;     /* the last round of upkeep.c */
         usec_t active_at;    /* the last one that saw any request or connection */

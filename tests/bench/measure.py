@@ -90,8 +90,17 @@ class Tools:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
         for name in ("reference", "load", "launch"):
-            command = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-o", self.path(name)]
-            subprocess.run([*command, str(HERE / f"{name}.c")], check=True)
+            self.build(name)
+
+    def build(self, name, *flags):
+        """Builds a program of this directory and returns its path."""
+        command = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", *flags, "-o", self.path(name)]
+        subprocess.run([*command, str(HERE / f"{name}.c")], check=True)
+        return self.path(name)
+
+    def build_module(self, name):
+        """The same for an application."""
+        return self.build(name, "-shared", "-fPIC", "-I", str(HERE.parents[1] / "src" / "include"))
 
     def path(self, name):
         return str(self.directory / name)

@@ -13,7 +13,11 @@ PERMISSION = 4
 
 
 def as_user(container, user, *command):
-    return container.run("setpriv", f"--reuid={user}", "--clear-groups", *command)
+    return container.run(*by_user(user), *command)
+
+
+def by_user(user):
+    return "setpriv", f"--reuid={user}", "--clear-groups"
 
 
 def service_user(container, unit):
@@ -112,6 +116,33 @@ def test_restart_scale_and_stop_work_through_the_sandbox(faults):
     faults.run("musterctl", "stop", "faults", "2")
     assert sorted(ready()) == [0, 1]
     assert "1 stopped" in faults.run("musterctl", "status", "faults")
+
+
+def test_a_message_is_sent_and_watched_through_the_sandbox_by_those_who_may(faults):
+    user = service_user(faults, FAULTS)
+    seen = []
+
+    def watched():
+        """One message that a monitor, run by the service's own user, has seen pass."""
+        monitor = faults.popen(*by_user(user), "musterctl", "monitor", "faults", "--json", "--iterations", "1")
+        while monitor.poll() is None:
+            seen.append(faults.run("musterctl", "send", "faults", "refresh", "force", "--to", "app"))
+        return json.loads(monitor.communicate()[0].splitlines()[-1])
+
+    shown = watched()
+    workers = len([line for line in faults.processes().values() if "muster-worker: faults/" in line])
+    assert set(seen) == {f"faults: sent to {workers} processes\n" if workers > 1 else "faults: sent to 1 process\n"}
+    assert (shown["from"], shown["to"], shown["receivers"]) == ("operator", "app", workers)
+    assert (shown["action"], shown["size"], shown["first"]) == ("refresh", 5, "force")
+
+    assert as_user(faults, user, "musterctl", "send", "refresh", "--to", "agent") == "faults: sent to 1 process\n"
+    for words in ("send", "faults", "refresh", "--to", "all"), ("monitor", "faults"):
+        with pytest.raises(CommandFailed) as refused:
+            as_user(faults, "65534", "musterctl", *words)
+        assert refused.value.status == PERMISSION
+    with pytest.raises(CommandFailed) as failed:
+        faults.run("musterctl", "send", "faults", "refresh", "--to", "1")
+    assert failed.value.status == 1 and "no worker or agent with the pid 1" in failed.value.output
 
 
 def test_list_knows_what_runs_and_what_does_not(faults):
