@@ -32,16 +32,18 @@ static bool is_ready(const struct process *process) {
         return process->role == PROCESS_WORKER && process->state == PROCESS_READY;
 }
 
+/* A run that goes on weighs as much as a request does. */
 static struct busyness busyness_of(const struct service *service, const struct process *process,
                                    usec_t now) {
+        usec_t stuck = 0;
         struct slot slot;
 
         service_read_slot(service, process, &slot);
+        if (slot.busy_since > 0 && slot.busy_since < now)
+                stuck = now - slot.busy_since;
         return (struct busyness){
-                .load = busyness_load(slot.in_flight, process->usage.business,
-                                      slot.busy_since > 0 && slot.busy_since < now ? now - slot.busy_since
-                                                                                   : 0),
-                .given = schedules_running(&service->schedules, process->pid),
+                .load = busyness_load(slot.in_flight, process->usage.business, stuck) +
+                        busyness_load(schedules_running(&service->schedules, process->pid), 0, 0),
                 .turn = process->last_run,
         };
 }
