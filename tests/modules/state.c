@@ -124,6 +124,30 @@ static void add_by_fork(struct muster_request *request) {
                 muster_request_suspend(request);
 }
 
+static int add_in_compute(const void *input, size_t size, struct muster_result *result) {
+        struct muster_counter *computed = muster_counter(muster_result_muster(result), "computed");
+
+        muster_counter_add(computed, 1);
+        return muster_result_text(result, "%d", getpid());
+}
+
+static void on_computed(struct muster_request *request, int error, const void *output, size_t size,
+                        void *data) {
+        muster_respond_bytes(request, 200, "text/plain", output, size);
+}
+
+static void add_by_offload(struct muster_request *request) {
+        int r = muster_offload(request, "add", NULL, 0, NULL, on_computed, NULL);
+
+        if (r < 0)
+                muster_respond_text(request, 503, "%s", strerrorname_np(-r));
+}
+
+static const struct muster_task tasks[] = {
+        { "add", add_in_compute },
+        {},
+};
+
 static const struct muster_fork forks[] = {
         { "add", add_in_child },
         {},
@@ -134,10 +158,11 @@ static const struct muster_route routes[] = {
         { "GET", "/add", add },
         { "GET", "/get", get },
         { "GET", "/fork", add_by_fork },
+        { "GET", "/offload", add_by_offload },
         { "GET", "/store/set/{key}", store_set },
         { "GET", "/store/get/{key}", store_get },
         {},
 };
 
-MUSTER_APPLICATION(.name = "state", .routes = routes, .forks = forks, .worker_start = start,
+MUSTER_APPLICATION(.name = "state", .routes = routes, .forks = forks, .tasks = tasks, .worker_start = start,
                    .agent_start = agent_start);

@@ -841,7 +841,7 @@ MUSTER_PUBLIC struct muster_counter *muster_counter(struct muster *muster, const
 MUSTER_PUBLIC void muster_counter_add(struct muster_counter *counter, uint64_t n);
 
 /* What all processes have added, modulo 2^64, those that have ended too (what a process of muster_fork() adds is its own
- * until it ends, and then its parent's; that of one that outlives its parent is lost): adding up takes some nanoseconds for each
+ * until it ends, and then its parent's; what one adds that has outlived its parent is lost): adding up takes some nanoseconds for each
  * process there is. What this process has added is in it; what another adds at this moment may be or not, so two
  * processes that add and then get can get the same. */
 MUSTER_PUBLIC uint64_t muster_counter_get(const struct muster_counter *counter);
