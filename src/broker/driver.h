@@ -62,6 +62,6 @@ struct broker_driver {
         int (*publish)(void *driver, const char *subject, const void *data, size_t size);
         uint64_t (*size_max)(void *driver);
 
-        /* Waits until the broker has what was published. */
+        /* Waits until the broker has all that was sent to it, subscriptions too. */
         int (*flush)(void *driver, usec_t timeout);
 };

@@ -20,7 +20,8 @@
 #include "broker/state.h"
 #include "util/text.h"
 
-#define FLUSH_AT_END USEC_PER_SEC
+#define FLUSH_AT_BEGIN (5 * USEC_PER_SEC)
+#define FLUSH_AT_END   USEC_PER_SEC
 
 static void copy_text(char *buffer, size_t size, const char *text) {
         (void) snprintf(buffer, size, "%s", text ?: "");
@@ -150,10 +151,25 @@ static bool send_message(struct broker *broker) {
         return true;
 }
 
-static void flush(struct broker *broker) {
+static int flush(struct broker *broker, usec_t timeout) {
+        int r;
+
         (void) pthread_mutex_unlock(&broker->lock);
-        (void) broker->driver->flush(broker->connection, FLUSH_AT_END);
+        r = broker->driver->flush(broker->connection, timeout);
         (void) pthread_mutex_lock(&broker->lock);
+        return r;
+}
+
+/* The connection is one when the broker has all subscriptions: who looks then at what may have been missed, misses nothing
+ * that is sent afterwards. */
+static bool begin(struct broker *broker) {
+        bool any = false;
+
+        while (!broker->lost && change_subscription(broker))
+                any = true;
+        if (!broker->lost && any)
+                settle(broker, flush(broker, FLUSH_AT_BEGIN), "Subscribing");
+        return !broker->lost;
 }
 
 static void serve(struct broker *broker) {
@@ -161,7 +177,7 @@ static void serve(struct broker *broker) {
                 if (change_subscription(broker) || send_message(broker))
                         continue;
                 if (broker->stopping) {
-                        flush(broker);
+                        (void) flush(broker, FLUSH_AT_END);
                         return;
                 }
                 (void) pthread_cond_wait(&broker->work, &broker->lock);
@@ -189,8 +205,6 @@ static void on_lost(struct broker *broker) {
         usec_t lasted = now_monotonic() - broker->status.since;
 
         broker->failures = lasted >= BROKER_GOOD ? 0 : broker->failures + 1;
-        LIST_FOREACH(node, &broker->subscriptions)
-                container_of(node, struct subscription, node)->made = false;
         set_state(broker, BROKER_RECONNECTING);
 }
 
@@ -231,6 +245,8 @@ static void disconnect(struct broker *broker) {
         (void) pthread_mutex_unlock(&broker->lock);
         broker->driver->disconnect(broker->connection);
         (void) pthread_mutex_lock(&broker->lock);
+        LIST_FOREACH(node, &broker->subscriptions)
+                container_of(node, struct subscription, node)->made = false;
 }
 
 static uint32_t any_number(void) {
@@ -265,15 +281,29 @@ static void rest(struct broker *broker) {
         }
 }
 
+/* Returns whether there was a connection at all. */
+static bool connect_and_serve(struct broker *broker) {
+        bool good;
+
+        if (connect_any(broker) < 0)
+                return false;
+        good = begin(broker);
+        if (good) {
+                on_connected(broker);
+                serve(broker);
+        }
+        disconnect(broker);
+        return good;
+}
+
 static void connect_for_ever(struct broker *broker) {
         while (!broker->stopping) {
-                if (connect_any(broker) >= 0) {
-                        on_connected(broker);
-                        serve(broker);
-                        disconnect(broker);
+                if (connect_and_serve(broker))
                         on_lost(broker);
-                } else
+                else {
                         broker->failures++;
+                        tell_changed(broker);
+                }
                 rest(broker);
         }
 }

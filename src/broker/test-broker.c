@@ -43,9 +43,10 @@ static struct {
         unsigned int burst;    /* messages for each subscription, when it is made */
         unsigned int published;
         unsigned int flushed;
-        bool publish_fails;
-        bool stuck;       /* connect() does not return */
-        sigset_t signals; /* blocked in its thread */
+        bool publish_fails; /* once */
+        bool flush_fails;   /* once */
+        bool stuck;         /* connect() does not return */
+        sigset_t signals;   /* blocked in its thread */
         struct line lines[SUBJECTS_MAX];
         unsigned int n_lines;
 } fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -145,10 +146,14 @@ static uint64_t fake_size_max(void *driver) {
 }
 
 static int fake_flush(void *driver, usec_t timeout) {
+        bool fails;
+
         (void) pthread_mutex_lock(&fake.lock);
+        fails = fake.flush_fails;
+        fake.flush_fails = false;
         fake.flushed++;
         (void) pthread_mutex_unlock(&fake.lock);
-        return 0;
+        return fails ? -ETIMEDOUT : 0;
 }
 
 static const struct broker_driver driver = {
@@ -174,6 +179,7 @@ struct fixture {
         struct broker *broker;
         struct broker_status status;
         unsigned int changes;
+        unsigned int made;                   /* subscriptions, when it was connected last */
         unsigned int received[SUBJECTS_MAX]; /* by subscription */
         unsigned int next[SUBJECTS_MAX];
         bool in_order;
@@ -201,6 +207,8 @@ static void on_message(void *userdata, unsigned int number, const char *subject,
 static void on_changed(void *userdata, const struct broker_status *status) {
         struct fixture *fixture = userdata;
 
+        if (status->state == BROKER_CONNECTED && fixture->status.state != BROKER_CONNECTED)
+                fixture->made = peek(&fake.made);
         fixture->status = *status;
         fixture->changes++;
         fixture->elsewhere |= !pthread_equal(pthread_self(), fixture->loop);
@@ -236,7 +244,7 @@ static int setup(void **state) {
         fixture->loop = pthread_self();
         fake.connects = fake.refusals = fake.made = fake.ended = fake.burst = fake.published = fake.flushed =
                 0;
-        fake.publish_fails = fake.stuck = false;
+        fake.publish_fails = fake.flush_fails = fake.stuck = false;
         *state = fixture;
         return 0;
 }
@@ -373,6 +381,23 @@ static void what_is_published_is_sent_before_the_end(void **state) {
         assert_int_equal(fake.flushed, 1);
 }
 
+static void a_connection_is_one_when_all_is_subscribed_to(void **state) {
+        struct fixture *fixture = *state;
+        unsigned int number, connects;
+
+        begin(fixture, 1 << 20);
+        for (unsigned int i = 0; i < 3; i++)
+                assert_int_equal(broker_subscribe(fixture->broker, "a", &number), 0);
+        broker_activate(fixture->broker, true);
+        run_until(fixture, fixture->status.state == BROKER_CONNECTED && peek(&fake.made) == 3);
+        connects = peek(&fake.connects);
+        fake.flush_fails = true;
+        fake.host->lost(fake.host->userdata, "Unplugged");
+        run_until(fixture, fixture->status.connections == 2 && fixture->status.state == BROKER_CONNECTED);
+        assert_int_equal(fixture->made, 9); /* the second time in vain */
+        assert_int_equal(peek(&fake.connects), connects + 2);
+}
+
 static void what_cannot_be_published_is_refused(void **state) {
         static const char large[1001];
         struct fixture *fixture = *state;
@@ -447,6 +472,7 @@ int main(void) {
                 test(after_a_loss_all_is_subscribed_to_again),
                 test(a_subscription_may_end_in_its_own_message),
                 test(what_is_published_is_sent_before_the_end),
+                test(a_connection_is_one_when_all_is_subscribed_to),
                 test(what_cannot_be_published_is_refused),
                 test(a_connection_that_does_not_send_is_given_up),
                 test(what_the_broker_refuses_is_told),
