@@ -40,9 +40,10 @@ char *schedule_format_result(unsigned int how, int result, const char *text, cha
 
         (void) snprintf(clean, sizeof(clean), "%s", text);
         (void) text_make_utf8(text_fold(clean));
-        n = snprintf(buffer, size, "%s", result_name(how, result));
         if (how == DONE_FINISHED && result < 0)
-                n += snprintf(buffer + n, size - (size_t) n, ": %s", strerror(-result));
+                n = snprintf(buffer, size, "failed: %s", strerror(-result));
+        else
+                n = snprintf(buffer, size, "%s", result_name(how, result));
         if (*clean && n >= 0 && (size_t) n < size)
                 (void) snprintf(buffer + n, size - (size_t) n, "%s%s", result < 0 ? ", " : ": ", clean);
         return buffer;
