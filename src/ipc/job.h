@@ -13,7 +13,7 @@
 #define JOB_TASK_SIZE   64U
 #define JOB_INLINE_MAX  ((size_t) 64 * 1024) /* more than that is in a memfd */
 #define JOB_DATA_MAX    ((size_t) 1024 * 1024 * 1024)
-#define JOB_TIMEOUT_MAX (366 * 86400 * USEC_PER_SEC)
+#define JOB_TIMEOUT_MAX (UINT64_C(366) * 86400 * USEC_PER_SEC)
 
 /* What begins a MESSAGE_JOB; the input follows with a NUL after it, unless a descriptor brings it. */
 struct job_call {

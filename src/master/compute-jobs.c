@@ -244,7 +244,7 @@ static size_t collect_idle(const struct service *service, struct process *idle[s
                     n < IDLE_MAX)
                         idle[n++] = process;
         }
-        qsort((void *) idle, n, sizeof(*idle), compare);
+        qsort((void *) idle, n, sizeof(struct process *), compare);
         return n;
 }
 

@@ -19,7 +19,7 @@ static struct compute_job *job_new(const char *name) {
         assert_non_null(job);
         list_init(&job->node);
         job->fd = -1;
-        job->client = name[0];
+        job->client = (unsigned char) name[0];
         job->generation = name[0] < 'a' ? 2 : 1;
         job->call.id = (uint64_t) (name[1] - '0');
         job->deadline = USEC_NEVER;
