@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that has been taken over: what it says to the master is said here, by the test.
+"""A worker, or a compute process, that has been taken over: what it says to the master is said here, by the test.
 
 The program in the place of muster-worker (tests/modules/hostile-worker.c) gives its end of the channel to whoever waits at
 a socket. So a test has the channel in its hand, while for the master it is the child's, with the child's pid.
@@ -18,12 +18,7 @@ import time
 from frames import frame, parse, send
 from muster import SOON, SOURCE, build_dir, wait_for
 
-PROGRAMS = {
-    "muster-master": "muster-master",
-    "muster-agent": "muster-agent",
-    "muster-worker": "apps/hostile-worker",
-    "real-worker": "muster-worker",
-}
+PROGRAMS = ("muster-master", "muster-agent", "muster-worker", "muster-compute")
 
 
 class Child:
@@ -66,9 +61,9 @@ class Child:
 
 
 class Hostile:
-    """Takes over worker 0 of the service that is started with these variables."""
+    """Takes over worker 0, or compute process 0, of the service that is started with these variables."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, program="muster-worker"):
         self.name = f"muster-hostile-{os.getpid()}-{directory.name}"
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind("\0" + self.name)
@@ -78,12 +73,14 @@ class Hostile:
         programs = directory / "programs"
         programs.mkdir()
         # Copies: the sandbox lets the master execute what is in its own directory
-        for name, path in PROGRAMS.items():
-            shutil.copy(build_dir() / "src" / path, programs / name)
+        for name in PROGRAMS:
+            shutil.copy(build_dir() / "src" / name, programs / name)
+        os.rename(programs / program, programs / "real")
+        shutil.copy(build_dir() / "src" / "apps" / "hostile-worker", programs / program)
         self.variables = {
             "MUSTER_LIBEXEC_DIR": str(programs),
             "HOSTILE_SOCKET": self.name,
-            "HOSTILE_PROGRAM": str(programs / "real-worker"),
+            "HOSTILE_PROGRAM": str(programs / "real"),
         }
 
     def child(self):

@@ -49,3 +49,32 @@ def test_a_leak_is_kept(muster):
 
 def test_faults_says_loudly_what_it_is_not_for():
     assert "NOT FOR PRODUCTION" in (SOURCE / "conf" / "faults.conf").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("way", ["", "/fork", "/offload", "/thread"])
+def test_compute_adds_up_in_four_ways(service, way):
+    muster = service({"muster.module": "compute", "worker.children": "yes"})
+    assert muster.get(f"/compute{way}?n=1000").text == "sum is 499500\n"
+    assert muster.get(f"/compute{way}?n=0").text == "sum is 0\n"
+    assert muster.get(f"/compute{way}?n=10000000").text == f"sum is {sum(range(10000000))}\n"
+    for n in ("", "?n=", "?n=-1", "?n=1e6", "?n=6000000001", "?n=99999999999999999999"):
+        assert muster.get(f"/compute{way}{n}").status == 400
+    assert muster.get("/").text == "hello\n"
+
+
+@pytest.mark.parametrize("way", ["/fork", "/offload", "/thread"])
+def test_a_sum_of_compute_keeps_nobody_waiting(service, way):
+    muster = service({"muster.module": "compute", "worker.workers": 1, "worker.children": "yes"})
+    with muster.client() as client:
+        client.request("GET", f"/compute{way}?n=3000000000")
+        answered = 0
+        while client.quiet(0.01):
+            assert muster.get("/").text == "hello\n"
+            answered += 1
+        assert client.response().text == f"sum is {3000000000 * 2999999999 // 2}\n"
+    assert answered > 10
+
+
+def test_compute_without_children_says_why_it_does_not_fork(service):
+    answer = service({"muster.module": "compute"}).get("/compute/fork?n=1")
+    assert (answer.status, answer.text) == (503, "Cannot compute: Operation not permitted\n")
