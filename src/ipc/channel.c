@@ -196,9 +196,9 @@ static int receive(struct channel *channel, size_t *ret_size) {
         while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
                 return errno == EAGAIN ? 0 : -errno;
+        find_fds(channel, &datagram); /* those of an empty datagram too, which looks like the end */
         if (n == 0)
                 return -EPIPE;
-        find_fds(channel, &datagram);
         /* Fewer than there is room for: this process can't have any more, which is nobody's fault. */
         if ((datagram.msg_flags & MSG_CTRUNC) && channel->n_received_fds == MESSAGE_FDS_MAX)
                 return -EBADMSG;

@@ -214,6 +214,31 @@ static void test_a_descriptor_belongs_to_a_frame_that_is_alone(void **state) {
         fd_close(ends[0]);
 }
 
+/* What the kernel returns for one with no bytes is what it returns at the end, but it has handed over the descriptors. */
+static void test_descriptors_of_an_empty_datagram_are_closed(void **state) {
+        struct channel_fixture *fixture = *state;
+        union {
+                struct cmsghdr header;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        const struct msghdr datagram = { .msg_control = &control,
+                                         .msg_controllen = CMSG_SPACE(sizeof(int)) };
+        int ends[2];
+        char byte;
+
+        assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &ends[1], sizeof(int));
+        assert_int_equal(sendmsg(fixture->peer, &datagram, 0), 0);
+        ends[1] = fd_close(ends[1]);
+        channel_fixture_run(fixture);
+        assert_int_equal(fixture->closed, 0);
+        assert_int_equal(read(ends[0], &byte, 1), 0);
+        fd_close(ends[0]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_messages_arrive_whole_and_in_order),
@@ -229,6 +254,7 @@ int main(void) {
                 TEST(test_more_descriptors_than_belong_are_rubbish_and_closed),
                 TEST(test_more_descriptors_than_anything_has_are_rubbish_and_closed),
                 TEST(test_a_descriptor_belongs_to_a_frame_that_is_alone),
+                TEST(test_descriptors_of_an_empty_datagram_are_closed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
