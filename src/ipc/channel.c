@@ -113,7 +113,7 @@ int channel_new(struct channel **ret, sd_event *event, int fd, enum message_send
                 .on_message = on_message,
                 .on_closed = on_closed,
                 .userdata = userdata,
-                .urgent = { .bytes_max = URGENT_BYTES_MAX, .fds_max = URGENT_FDS_MAX },
+                .urgent = { .bytes_max = URGENT_BYTES_MAX, .fds_max = URGENT_FDS_MAX, .urgent = true },
                 .bulk = { .bytes_max = BULK_BYTES_MAX, .fds_max = BULK_FDS_MAX },
         };
         list_init(&channel->unsent);

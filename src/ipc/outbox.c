@@ -7,9 +7,10 @@
  * that all that is sent in a turn of the loop costs one call of the kernel; a frame with descriptors closes the
  * datagram before it and has its own. So order holds between all of them.
  *
- * What waits is bounded by its bytes and by its descriptors, in each outbox and in all of this process together. An outbox that
- * has nothing takes no memory: a datagram begins small, since most often it carries one frame, and grows to its full
- * size when there is more. After a burst the memory is given back to the kernel.
+ * What waits is bounded by its bytes and by its descriptors, in each outbox and, but for what is urgent, in all of this process
+ * together: that some do not read must not keep others from being told to stop. An outbox that has nothing takes no
+ * memory: a datagram begins small, since most often it carries one frame, and grows to its full size when there is more.
+ * After a burst the memory is given back to the kernel.
  */
 
 #include <errno.h>
@@ -100,7 +101,8 @@ static struct packet *packet_for(struct outbox *outbox, size_t whole) {
 }
 
 static bool has_room(const struct outbox *outbox, size_t whole) {
-        return outbox->bytes + whole <= outbox->bytes_max && bytes_in_all + whole <= ALL_MAX;
+        return outbox->bytes + whole <= outbox->bytes_max &&
+               (outbox->urgent || bytes_in_all + whole <= ALL_MAX);
 }
 
 static void count(struct outbox *outbox, size_t whole) {

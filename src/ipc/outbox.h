@@ -26,6 +26,7 @@ struct outbox {
         size_t peak; /* of bytes, since it was empty */
         size_t bytes_max;
         size_t fds_max;
+        bool urgent; /* only its own bounds count, not what others hold */
 };
 
 #define OUTBOX_NULL                                                                                         \

@@ -127,6 +127,26 @@ static void test_a_frame_with_descriptors_is_alone(void **state) {
         assert_int_equal(outbox.bytes + outbox.n_fds, 0);
 }
 
+/* Many slow receivers of many messages must not keep any other from being told to stop. */
+static void test_what_is_urgent_has_room_whatever_others_take(void **state) {
+        struct outbox greedy = { .bytes_max = SIZE_MAX / 2 }, bulk = { .bytes_max = 1000 },
+                      urgent = { .bytes_max = 1000, .urgent = true };
+        int r = 0;
+
+        for (size_t n = 0; r == 0 && n < 10000; n++)
+                r = append(&greedy, MESSAGE_DATA_MAX);
+        while (append(&greedy, 24) == 0)
+                ;
+        assert_int_equal(r, -ENOBUFS);
+        assert_int_equal(append(&bulk, 24), -ENOBUFS);
+        for (unsigned int i = 0; i < 10; i++)
+                assert_int_equal(outbox_append(&urgent, MESSAGE_DRAIN, NULL, 0), 0);
+        outbox_deinit(&greedy);
+        assert_int_equal(append(&bulk, 24), 0);
+        outbox_deinit(&bulk);
+        outbox_deinit(&urgent);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_empty_outbox_has_nothing),
@@ -135,6 +155,7 @@ int main(void) {
                 cmocka_unit_test(test_bounds_hold),
                 cmocka_unit_test(test_what_its_type_may_not_have_is_refused),
                 cmocka_unit_test(test_a_frame_with_descriptors_is_alone),
+                cmocka_unit_test(test_what_is_urgent_has_room_whatever_others_take),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
