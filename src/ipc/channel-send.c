@@ -13,7 +13,8 @@
  * is long, but bounded; it can be held back until the other end is ready for it. Order holds within each.
  *
  * The kernel lets a user have only so many descriptors under way (RLIMIT_NOFILE of them). When others take no notice of
- * theirs, a frame with one cannot be sent, and nothing tells when it can: then it is lost, and counted.
+ * theirs, a frame with one cannot be sent, and nothing tells when it can: then it is lost, and counted. So is one whose
+ * descriptor the kernel passes to nobody (io_uring's); where it has not waited yet, the caller hears of either.
  *
  * The list of channels that have something to send belongs to the thread that runs the loop, as they do.
  */
@@ -84,13 +85,18 @@ static int send_packet(int fd, struct packet *packet) {
 
 /* ---- What waits ---- */
 
+/* Whether it is for its descriptors that a frame cannot be sent: others can. */
+static bool is_of_fds(int error, unsigned int n_fds) {
+        return n_fds > 0 && (error == -ETOOMANYREFS || error == -EINVAL || error == -EBADF);
+}
+
 /* Sends datagrams, the last too unless more may go into it. */
 static int flush_outbox(struct channel *channel, struct outbox *outbox, bool keep_last) {
         while (!outbox_empty(outbox) && !(keep_last && !outbox->first->next)) {
                 int r;
 
                 r = send_packet(channel->fd, outbox->first);
-                if (r == -ETOOMANYREFS)
+                if (is_of_fds(r, outbox->first->n_fds))
                         channel->lost++;
                 else if (r < 0)
                         return r;
@@ -236,10 +242,10 @@ int channel_send_fds(struct channel *channel, enum message_type type, const void
                 flush_outboxes(channel, NULL);
         if (outbox_empty(outbox) && can_send(channel) && !(channel->held && outbox == &channel->bulk)) {
                 r = send_at_once(channel, type, payload, size, fds, n_fds);
-                if (r >= 0 || r == -EMSGSIZE || r == -EBADF)
-                        return r;
                 if (r == -ETOOMANYREFS)
                         return -ENOBUFS;
+                if (r >= 0 || r == -EMSGSIZE || is_of_fds(r, n_fds))
+                        return r;
                 r = not_sent(channel, r);
                 if (r < 0)
                         return r;

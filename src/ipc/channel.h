@@ -46,7 +46,7 @@ int channel_send(struct channel *channel, enum message_type type, const void *pa
 /* The same for a frame whose payload the caller writes to *ret, before anything else is done with the channel. */
 int channel_reserve(struct channel *channel, enum message_type type, size_t size, void **ret);
 
-/* The same with descriptors, which stay the caller's. */
+/* The same with descriptors, which stay the caller's. -EINVAL too for one that the kernel does not pass on. */
 int channel_send_fd(struct channel *channel, enum message_type type, const void *payload, size_t size,
                     int fd);
 int channel_send_fds(struct channel *channel, enum message_type type, const void *payload, size_t size,
