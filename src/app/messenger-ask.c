@@ -291,7 +291,7 @@ int muster_message_reply(struct muster_message *message, const void *data, size_
 int muster_message_refuse(struct muster_message *message, int error) {
         int r;
 
-        if (error >= 0)
+        if (error >= 0 || error < -ENVELOPE_ERROR_MAX)
                 return -EINVAL;
         if (!may_reply(message))
                 return -ENOMSG;
@@ -324,10 +324,11 @@ struct muster_reply *muster_message_reply_later(struct muster_message *message) 
 int muster_reply_send(struct muster_reply *reply, int error, const void *data, size_t size) {
         int r;
 
-        if (error > 0)
-                return -EINVAL;
-        r = send_reply(reply->muster, reply->pid, reply->id, reply->action, error, error < 0 ? NULL : data,
-                       error < 0 ? 0 : size);
+        if (error > 0 || error < -ENVELOPE_ERROR_MAX)
+                r = -EINVAL;
+        else
+                r = send_reply(reply->muster, reply->pid, reply->id, reply->action, error,
+                               error < 0 ? NULL : data, error < 0 ? 0 : size);
         free(reply);
         return r;
 }

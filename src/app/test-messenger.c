@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -200,6 +201,36 @@ static void test_a_handler_that_faults_is_named_and_the_others_are_called(void *
         assert_int_equal(muster_on(muster, "news", on_note, after), 0);
         receive("news", "1");
         assert_string_equal(heard, "fault message news after1 ");
+}
+
+/* Two pages, of which the second cannot be read. */
+static void send_beyond_the_end(struct muster *m, struct muster_message *message, void *data) {
+        size_t page = (size_t) sysconf(_SC_PAGESIZE);
+        char *memory;
+
+        memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(memory, MAP_FAILED);
+        assert_int_equal(mprotect(memory + page, page, PROT_NONE), 0);
+        memset(memory, 'x', page);
+        (void) muster_broadcast(m, "bad", memory + page - 100, 200);
+        note("sent ");
+}
+
+static void test_data_that_cannot_be_read_leaves_nothing_half_sent(void **state) {
+        const struct guard_options options = {
+                .slot = muster->slot, .channel_fd = -1, .drain = true, .survive = true
+        };
+
+        assert_int_equal(guard_setup(&options), 0);
+        muster->on_fault = on_fault;
+        assert_int_equal(muster_on(muster, "news", send_beyond_the_end, NULL), 0);
+        receive("news", "1");
+        assert_string_equal(heard, "message news ");
+        assert_int_equal(sent.n, 0);
+        assert_int_equal(muster_broadcast(muster, "good", "x", 1), 0);
+        run();
+        assert_int_equal(sent.n, 1);
+        assert_string_equal(sent.action, "good");
 }
 
 /* ---- Sending ---- */
@@ -405,6 +436,26 @@ static void test_a_question_that_nobody_hears_is_refused(void **state) {
         assert_int_equal(sent.n, 1);
 }
 
+static void refuse_oddly(struct muster *m, struct muster_message *message, void *data) {
+        struct muster_reply *reply;
+
+        assert_int_equal(muster_message_refuse(message, 0), -EINVAL);
+        assert_int_equal(muster_message_refuse(message, -5000), -EINVAL);
+        reply = muster_message_reply_later(message);
+        assert_non_null(reply);
+        assert_int_equal(muster_reply_send(reply, INT_MIN, NULL, 0), -EINVAL);
+}
+
+static void test_an_error_that_is_none_is_not_sent(void **state) {
+        const struct message_envelope question = {
+                .target = ENVELOPE_PID, .target_pid = getpid(), .flags = ENVELOPE_ASKS, .id = 77
+        };
+
+        assert_int_equal(muster_on(muster, "how", refuse_oddly, NULL), 0);
+        receive_full(question, "how", "?", NULL, 0);
+        assert_int_equal(sent.n, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -423,6 +474,8 @@ int main(void) {
                 TEST(test_what_did_not_arrive_ends_its_question_or_is_told),
                 TEST(test_a_question_gets_one_reply),
                 TEST(test_a_question_that_nobody_hears_is_refused),
+                TEST(test_an_error_that_is_none_is_not_sent),
+                TEST(test_data_that_cannot_be_read_leaves_nothing_half_sent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,6 @@
 #include "ipc/envelope.h"
 #include "util/macro.h"
 
-#define ERROR_MAX 4095 /* of an errno */
-
 static size_t padded(size_t size) {
         return (size + MESSAGE_ALIGN - 1) & ~(MESSAGE_ALIGN - 1);
 }
@@ -76,7 +74,7 @@ static bool makes_sense(const struct message_envelope *head) {
                 return false;
         if (reply && head->target != ENVELOPE_PID)
                 return false;
-        return head->error == 0 || (reply && head->error < 0 && head->error >= -ERROR_MAX);
+        return head->error == 0 || (reply && head->error < 0 && head->error >= -ENVELOPE_ERROR_MAX);
 }
 
 static bool is_zero(const char *bytes, size_t n) {

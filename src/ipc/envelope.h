@@ -7,7 +7,8 @@
 
 /* A message of the application in the payload of MESSAGE_APP: written, and checked. No I/O. See envelope.c. */
 
-#define ENVELOPE_DATA_MAX ((size_t) 16 * 1024 * 1024)
+#define ENVELOPE_DATA_MAX  ((size_t) 16 * 1024 * 1024)
+#define ENVELOPE_ERROR_MAX 4095 /* of an errno */
 
 enum envelope_target {
         ENVELOPE_BROADCAST, /* everybody */

@@ -396,8 +396,9 @@ MUSTER_PUBLIC int muster_ask(struct muster *muster, pid_t pid, const char *actio
                              size_t size, uint64_t timeout, muster_answer_handler_t handler,
                              void *handler_data);
 
-/* Replies to a message, from within its handler. -ENOMSG where no reply is wanted or one was given, else as the calls
- * above. A handler that returns without a reply leaves its asker to the timeout. */
+/* Replies to a message, from within its handler. -ENOMSG where no reply is wanted or one was given, -EINVAL for an `error`
+ * that is no negative errno, else as the calls above. A handler that returns without a reply leaves its asker to the
+ * timeout. */
 MUSTER_PUBLIC int muster_message_reply(struct muster_message *message, const void *data, size_t size);
 MUSTER_PUBLIC int muster_message_refuse(struct muster_message *message, int error);
 
