@@ -25,6 +25,7 @@
 #include "util/macro.h"
 
 #define REFUSALS_MAX 16U
+#define ERRNO_MAX    4095
 
 void schedules_deinit(struct schedules *schedules) {
         free(schedules->ticks);
@@ -338,7 +339,7 @@ bool schedules_done(struct schedules *schedules, pid_t pid, const struct message
                 return false;
         *ret = (struct schedule_outcome){
                 .how = done->how,
-                .result = MIN(done->result, 0),
+                .result = MAX(MIN(done->result, 0), -ERRNO_MAX),
                 .took = done->took,
                 .run = *run,
         };

@@ -104,6 +104,15 @@ static void nobody_is_believed_about_the_run_of_another(void **state) {
         assert_int_equal(all.n_runs, 1);
 }
 
+static void a_result_is_an_errno_whatever_is_said(void **state) {
+        struct schedule_outcome outcome;
+
+        assert_true(done(10, begun(0, 10), DONE_FINISHED, INT32_MIN, &outcome));
+        assert_in_range(-outcome.result, 1, 4095);
+        assert_true(done(10, begun(0, 10), DONE_FINISHED, INT32_MAX, &outcome));
+        assert_int_equal(outcome.result, 0);
+}
+
 static void a_text_that_does_not_end_is_cut(void **state) {
         struct message_done message = { .how = DONE_FINISHED };
         struct schedule_outcome outcome;
@@ -387,6 +396,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 TEST(a_tick_is_over_when_its_run_is),
                 TEST(nobody_is_believed_about_the_run_of_another),
+                TEST(a_result_is_an_errno_whatever_is_said),
                 TEST(a_text_that_does_not_end_is_cut),
                 TEST(a_good_result_is_none_but_zero),
                 TEST(skip_leaves_out_what_is_due_while_one_goes_on),
