@@ -300,9 +300,10 @@ static void tell_asker(struct service *service, pid_t from, uint32_t id, pid_t g
 void route_gone(struct service *service, struct process *process) {
         struct process **place = &service->route.by_pid[(unsigned int) process->pid % ROUTE_PIDS];
 
+        question_each(process, tell_asker, service);
+        /* After that, which may have found it once more: it may have asked itself */
         if (*place == process)
                 *place = NULL;
-        question_each(process, tell_asker, service);
 }
 
 /* ---- Before an upgrade ---- */
