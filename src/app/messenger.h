@@ -9,7 +9,7 @@
 
 /* Messages of the application, in the process that sends and receives them. See messenger.c. */
 
-#define MESSENGER_READY      "muster-ready"
+#define MESSENGER_READY      ENVELOPE_READY
 #define MESSENGER_PIDS       64U
 #define MESSENGER_ACTION_MAX MESSAGE_ACTION_MAX
 

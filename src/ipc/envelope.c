@@ -96,7 +96,8 @@ int envelope_read(const void *payload, size_t size, struct envelope *ret) {
         ret->action = (const char *) payload + sizeof(*head);
         room = action_room(head);
         if (memchr(ret->action, '\0', head->action_size) ||
-            !is_zero(ret->action + head->action_size, room - head->action_size))
+            !is_zero(ret->action + head->action_size, room - head->action_size) ||
+            streq(ret->action, ENVELOPE_READY))
                 return -EBADMSG;
         ret->data = is_shared(head) ? NULL : ret->action + room;
         return ret->data && ret->data[head->data_size] != '\0' ? -EBADMSG : 0;

@@ -10,6 +10,10 @@
 #define ENVELOPE_DATA_MAX  ((size_t) 16 * 1024 * 1024)
 #define ENVELOPE_ERROR_MAX 4095 /* of an errno */
 
+/* The action by which a process hears that all have started. It tells itself so when it has the frame for that: as a message
+ * nobody may send it. */
+#define ENVELOPE_READY "muster-ready"
+
 enum envelope_target {
         ENVELOPE_BROADCAST, /* everybody */
         ENVELOPE_APP,       /* all workers */

@@ -148,6 +148,24 @@ static void test_texts_that_do_not_end_where_they_say_are_refused(void **state) 
         assert_int_equal(envelope_read(payload, size, &envelope), -EBADMSG);
 }
 
+static void test_nobody_says_that_muster_is_ready(void **state) {
+        static const struct {
+                const char *action;
+                int result;
+        } rows[] = { { "muster-ready", -EBADMSG },
+                     { "muster-ready2", 0 },
+                     { "muster-read", 0 },
+                     { "Muster-ready", 0 } };
+        struct envelope envelope;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                struct message_envelope head = head_of(rows[i].action, 3);
+
+                envelope_write(payload, &head, rows[i].action, "abc");
+                assert_int_equal(envelope_read(payload, envelope_size(&head), &envelope), rows[i].result);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_written_is_read),
@@ -156,6 +174,7 @@ int main(void) {
                 cmocka_unit_test(test_a_truncated_one_is_refused),
                 cmocka_unit_test(test_a_head_that_makes_no_sense_is_refused),
                 cmocka_unit_test(test_texts_that_do_not_end_where_they_say_are_refused),
+                cmocka_unit_test(test_nobody_says_that_muster_is_ready),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,7 +196,12 @@ static const char *find_target(const char *word, struct message_envelope *head) 
         return "There is no worker or agent with the pid ";
 }
 
-static int check_message(size_t action_size, size_t size, sd_bus_error *error) {
+static int check_message(const char *action, size_t size, sd_bus_error *error) {
+        size_t action_size = strlen(action);
+
+        if (streq(action, ENVELOPE_READY))
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "\"" ENVELOPE_READY "\" is said by the master alone");
         if (action_size == 0 || action_size > MESSAGE_ACTION_MAX)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "An action has 1 to %u bytes",
                                          MESSAGE_ACTION_MAX);
@@ -217,7 +222,7 @@ int control_send_message(sd_bus_message *message, void *userdata, sd_bus_error *
 
         r = sd_bus_message_read(message, "ss", &to, &action);
         r = r < 0 ? r : sd_bus_message_read_array(message, 'y', &data, &size);
-        r = r < 0 ? r : check_message(strlen(action), size, error);
+        r = r < 0 ? r : check_message(action, size, error);
         if (r < 0)
                 return r;
         nobody = find_target(to, &head);

@@ -113,6 +113,12 @@ def test_an_action_that_is_none_is_refused(muster, action):
     assert "An action has 1 to 255 bytes" in done.stderr
 
 
+def test_that_muster_is_ready_is_for_the_master_to_say(muster):
+    done = muster.ctl("send", "muster-ready", "hello", "--to", "app")
+    assert done.returncode == FAILED
+    assert '"muster-ready" is said by the master alone' in done.stderr
+
+
 @others_reach_it
 def test_another_user_may_neither_send_nor_watch(muster):
     for verb, *words in ("send", "say", "hello", "--to", "all"), ("monitor",):
