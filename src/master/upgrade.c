@@ -219,9 +219,10 @@ static int try_exec(struct service *service, char **ret_reason) {
 static bool wait_for_messages(struct service *service, sd_event_source *source) {
         usec_t now = now_monotonic();
 
-        if (route_settle(service))
+        /* Who stops does not exec: what waits goes on to wait. */
+        if (service_is_stopping(service) || route_settle(service))
                 return false;
-        if (now >= service->upgrade.exec_until || service_is_stopping(service)) {
+        if (now >= service->upgrade.exec_until) {
                 route_abandon(service);
                 return false;
         }
