@@ -13,7 +13,7 @@
  * is long, but bounded; it can be held back until the other end is ready for it. Order holds within each.
  *
  * The kernel lets a user have only so many descriptors under way (RLIMIT_NOFILE of them). When others take no notice of
- * theirs, a frame with one cannot be sent, and nothing tells when it can: then it is lost, and counted. So is one whose
+ * theirs, a frame with one cannot be sent, and nothing tells when it can: then it is lost, and told. So is one whose
  * descriptor the kernel passes to nobody (io_uring's); where it has not waited yet, the caller hears of either.
  *
  * The list of channels that have something to send belongs to the thread that runs the loop, as they do.
@@ -90,16 +90,26 @@ static bool is_of_fds(int error, unsigned int n_fds) {
         return n_fds > 0 && (error == -ETOOMANYREFS || error == -EINVAL || error == -EBADF);
 }
 
+static void each_frame(struct channel *channel, const struct packet *packet, channel_message_t callback,
+                       void *userdata) {
+        const enum message_sender ourselves = SENDER_MASTER | SENDER_CHILD;
+        struct message message;
+        size_t offset = 0;
+
+        while (message_next(packet->bytes, packet->size, &offset, ourselves, &message) > 0)
+                callback(channel, &message, userdata);
+}
+
 /* Sends datagrams, the last too unless more may go into it. */
 static int flush_outbox(struct channel *channel, struct outbox *outbox, bool keep_last) {
         while (!outbox_empty(outbox) && !(keep_last && !outbox->first->next)) {
                 int r;
 
                 r = send_packet(channel->fd, outbox->first);
-                if (is_of_fds(r, outbox->first->n_fds))
-                        channel->lost++;
-                else if (r < 0)
+                if (r < 0 && !is_of_fds(r, outbox->first->n_fds))
                         return r;
+                if (r < 0 && channel->on_lost)
+                        each_frame(channel, outbox->first, channel->on_lost, channel->userdata);
                 outbox_pop(outbox);
         }
         return 0;
@@ -283,20 +293,13 @@ size_t channel_unsent(const struct channel *channel) {
         return channel->urgent.bytes + channel->bulk.bytes;
 }
 
-uint64_t channel_lost(const struct channel *channel) {
-        return channel->lost;
+void channel_on_lost(struct channel *channel, channel_message_t on_lost) {
+        channel->on_lost = on_lost;
 }
 
 void channel_each_unsent(const struct channel *channel, channel_message_t callback, void *userdata) {
-        const enum message_sender ourselves = SENDER_MASTER | SENDER_CHILD;
-
-        for (const struct packet *packet = channel->bulk.first; packet; packet = packet->next) {
-                struct message message;
-                size_t offset = 0;
-
-                while (message_next(packet->bytes, packet->size, &offset, ourselves, &message) > 0)
-                        callback((struct channel *) channel, &message, userdata);
-        }
+        for (const struct packet *packet = channel->bulk.first; packet; packet = packet->next)
+                each_frame((struct channel *) channel, packet, callback, userdata);
 }
 
 /* ---- From a signal handler ---- */

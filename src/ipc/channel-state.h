@@ -18,15 +18,15 @@ struct channel {
         channel_message_t on_message;
         channel_closed_t on_closed;
         void (*on_room)(struct channel *channel, void *userdata); /* or NULL */
+        channel_message_t on_lost;                                /* or NULL */
         void *userdata;
 
         struct list unsent; /* among those that are to be flushed */
         struct outbox urgent;
         struct outbox bulk;
-        uint64_t lost; /* frames that the kernel could not take */
-        bool held;     /* of those, bulk */
-        bool blocked;  /* the other end does not read: until there is room again */
-        bool broken;   /* the other end is gone; reading will tell */
+        bool held;    /* of those, bulk */
+        bool blocked; /* the other end does not read: until there is room again */
+        bool broken;  /* the other end is gone; reading will tell */
 
         int received_fds[MESSAGE_FDS_MAX]; /* with the frame that is being delivered, or -1 */
         unsigned int n_received_fds;

@@ -129,6 +129,7 @@ struct channel *channel_free(struct channel *channel) {
                 return NULL;
         channel->source = sd_event_source_disable_unref(channel->source);
         channel->epoll_fd = -1; /* which may be closed */
+        channel->on_lost = NULL;
         channel_flush(channel);
         stop_watching(channel);
         if (channel->dispatching) {

@@ -70,8 +70,9 @@ void channel_on_room(struct channel *channel, void (*on_room)(struct channel *ch
 /* How many bytes wait. */
 size_t channel_unsent(const struct channel *channel);
 
-/* How many frames could not be sent after they had waited. */
-uint64_t channel_lost(const struct channel *channel);
+/* Has it called back for each frame that cannot be sent after it has waited, for its descriptors. Then it may send on any
+ * channel, but free none. Not while the channel is freed. */
+void channel_on_lost(struct channel *channel, channel_message_t on_lost);
 
 /* Calls back for each frame of those types that waits: for somebody who must know what became of them. */
 void channel_each_unsent(const struct channel *channel, channel_message_t callback, void *userdata);

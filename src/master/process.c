@@ -212,7 +212,13 @@ static void on_message(struct channel *channel, const struct message *message, v
 static void on_unsent(struct channel *channel, const struct message *message, void *userdata) {
         struct process *process = userdata;
 
-        process->events.unsent(process, message, process->events.userdata);
+        process->events.unsent(process, message, -ESRCH, process->events.userdata);
+}
+
+static void on_lost(struct channel *channel, const struct message *message, void *userdata) {
+        struct process *process = userdata;
+
+        process->events.unsent(process, message, -ENOBUFS, process->events.userdata);
 }
 
 /* Usually it has ended, and this is the first we hear of it. One that lives on without its channel is no use: it is asked
@@ -243,9 +249,11 @@ static int open_channel(struct process *process, int fd) {
 
         r = channel_new(&process->channel, process->event, fd, senders[process->role], on_message, on_closed,
                         process);
-        if (r >= 0)
-                channel_hold(process->channel, !process->told_ready);
-        return r;
+        if (r < 0)
+                return r;
+        channel_on_lost(process->channel, on_lost);
+        channel_hold(process->channel, !process->told_ready);
+        return 0;
 }
 
 /* Without a watch there is no way to know its end: better to have no process. */

@@ -49,7 +49,7 @@ struct process_events {
                         void *userdata);
         /* A message of the application has come from it; one for it that waited was not sent, as its channel has ended. */
         void (*message)(struct process *process, const struct message *message, void *userdata);
-        void (*unsent)(struct process *process, const struct message *message, void *userdata);
+        void (*unsent)(struct process *process, const struct message *message, int error, void *userdata);
         /* A message about jobs (MESSAGE_JOB …), with a descriptor that is the receiver's, or -1. */
         void (*job)(struct process *process, const struct message *message, int fd, void *userdata);
         void *userdata;

@@ -281,14 +281,18 @@ int route_send(struct service *service, const struct message_envelope *head, con
 
 /* ---- Who is gone ---- */
 
-void route_unsent(struct service *service, struct process *to, const struct message *message) {
+void route_unsent(struct service *service, struct process *to, const struct message *message, int error) {
         struct envelope envelope;
 
         if (message->type != MESSAGE_APP || envelope_read(message->payload, message->size, &envelope) < 0)
                 return;
-        if (is_for_one(&envelope.head))
-                undelivered_note(service, route_find(service, envelope.head.sender_pid), -ESRCH, to->pid,
-                                 &envelope);
+        if (error == -ESRCH && !is_for_one(&envelope.head))
+                return;
+        if (error != -ESRCH) {
+                to->messages.dropped++;
+                service->route.dropped++;
+        }
+        undelivered_note(service, route_find(service, envelope.head.sender_pid), error, to->pid, &envelope);
 }
 
 static void tell_asker(struct service *service, pid_t from, uint32_t id, pid_t gone) {

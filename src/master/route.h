@@ -55,8 +55,9 @@ void route_message(struct service *service, struct process *from, const struct m
 int route_send(struct service *service, const struct message_envelope *head, const char *action,
                const void *data, const int *fds);
 
-/* A frame that waited for a process whose channel has ended. */
-void route_unsent(struct service *service, struct process *to, const struct message *message);
+/* A frame that waited for a process and will not get there: -ESRCH, its channel has ended; -ENOBUFS, the kernel has no room for
+ * what is beside it. */
+void route_unsent(struct service *service, struct process *to, const struct message *message, int error);
 
 /* A process has ended: nobody waits for its replies, and nothing of it is kept. */
 void route_gone(struct service *service, struct process *process);

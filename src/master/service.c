@@ -359,8 +359,8 @@ static void on_message(struct process *process, const struct message *message, v
                 service_schedule_receive(userdata, process, message);
 }
 
-static void on_unsent(struct process *process, const struct message *message, void *userdata) {
-        route_unsent(userdata, process, message);
+static void on_unsent(struct process *process, const struct message *message, int error, void *userdata) {
+        route_unsent(userdata, process, message, error);
 }
 
 static void on_job(struct process *process, const struct message *message, int fd, void *userdata) {
