@@ -117,7 +117,7 @@ int control_schedule_run(sd_bus_message *message, void *userdata, sd_bus_error *
                 return 1;
         }
         call->tick = serial;
-        control_schedule_look(service);
+        control_schedule_look(service, "There is no worker to run it");
         return 1;
 }
 
@@ -139,13 +139,13 @@ void control_schedule_finished(struct service *service, const struct schedule_ti
         }
 }
 
-void control_schedule_look(struct service *service) {
+void control_schedule_look(struct service *service, const char *reason) {
         if (!service->control)
                 return;
         LIST_FOREACH_SAFE(node, &service->control->calls) {
                 struct control_call *call = container_of(node, struct control_call, node);
 
                 if (call->tick != 0 && !schedules_has_tick(&service->schedules, call->tick))
-                        control_call_fail(call, CONTROL_ERROR_FAILED, "The schedule is no more");
+                        control_call_fail(call, CONTROL_ERROR_FAILED, reason);
         }
 }

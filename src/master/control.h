@@ -45,8 +45,8 @@ void control_upgrade_finished(struct service *service);
 struct schedule_tick;
 void control_schedule_finished(struct service *service, const struct schedule_tick *tick);
 
-/* Schedules may be gone. */
-void control_schedule_look(struct service *service);
+/* Ticks may be gone without an end: who waits for one is told why. */
+void control_schedule_look(struct service *service, const char *reason);
 
 /* The service stops: calls that wait are answered so. */
 void control_stopping(struct service *service);

@@ -87,8 +87,8 @@ static void follow(struct service *service, const struct schedule_outcome *outco
         schedule_report_outcome(&service->schedules.items[index], outcome, worker, service->schedules.hold);
         if (outcome->tick_over)
                 control_schedule_finished(service, &outcome->tick);
-        if (outcome->next != 0)
-                (void) begin(service, outcome->next, index);
+        if (outcome->next != 0 && begin(service, outcome->next, index) < 0)
+                control_schedule_look(service, "There is no worker to run it");
 }
 
 /* ---- Giving away ---- */
@@ -287,7 +287,7 @@ static void take_over(struct service *service) {
         r = schedules_update(&service->schedules, &service->current->schedules);
         if (r < 0)
                 (void) log_error(r, "Failed to take over the schedules of the agent: %m");
-        control_schedule_look(service);
+        control_schedule_look(service, "The schedule is no more");
 }
 
 void service_schedule_ready(struct service *service, struct process *process) {

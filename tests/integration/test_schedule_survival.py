@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from muster import SOON, alive, wait_for
 from schedules import configuration, enabled, runs, schedule, schedules, wait_runs
@@ -80,6 +81,26 @@ def test_a_job_that_ends_every_worker_is_given_up_after_three(service):
     assert len(runs(muster, "hourly")) == 6
     assert muster.ctl("schedule", "resume", "hourly").returncode == 0
     assert schedule(muster, "hourly")["state"] == "waiting"
+
+
+def test_who_waits_for_a_run_that_finds_no_worker_is_told(service):
+    muster = service(
+        configuration(
+            enabled("everywhere", "never", interval="1h", overlap="queue", **ONCE),
+            **{"worker.workers": 1, "restart.quarantine_after": 3},
+        )
+    )
+    wait_runs(muster, "everywhere", 1)
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(muster.ctl, "schedule", "run", "everywhere") for _ in range(2)]
+        wait_for(lambda: any(call.done() for call in calls), "one of two, which is too many behind the one that goes on")
+        for count in range(1, 4):
+            os.kill(wait_runs(muster, "everywhere", count)[-1][1], signal.SIGKILL)
+        refused, done = sorted((call.result() for call in calls), key=lambda call: "goes on already" not in call.stderr)
+    assert refused.returncode == 1
+    muster.log.wait_for("Schedule everywhere is due and left out, there is no worker to run it")
+    assert done.returncode == 1
+    assert "There is no worker to run it" in done.stderr
 
 
 def test_what_is_held_is_left_out(service):
