@@ -277,3 +277,13 @@ def test_a_reload_fails_no_request_and_keeps_all_fresh(pushed, server, origin):
     origin.set({"greeting": "reloaded"})
     wait_until_heard(muster, server)
     wait_everywhere(muster, "reloaded", "push")
+
+
+def test_an_operator_refreshes_by_a_message(source, origin):
+    muster = source()
+    origin.set({"greeting": "sent"})
+    result = muster.ctl("send", "refresh", "push", "--to", "app")
+    assert result.returncode == 0, result.stderr
+    wait_everywhere(muster, "sent", "push")
+    muster.ctl("send", "refresh", "nonsense", "--to", "app")
+    muster.log.wait_for("none of force, pull, push")
