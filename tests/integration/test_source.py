@@ -208,6 +208,11 @@ def test_while_a_name_is_looked_up_in_vain_requests_are_answered_at_once(service
         muster.stop()
 
 
+def test_names_are_looked_up_also_where_little_can_be_read(source, origin):
+    muster = source(url=origin.url.replace("127.0.0.1", "localhost"), **{"worker.read_paths": "/var/lib"})
+    assert value(muster) == "hello"
+
+
 def test_the_connection_is_kept_and_asked_by_what_it_gave(source, origin):
     muster = source(pull="200ms")
     wait_for(lambda: origin.count() >= 4, "checks")

@@ -87,7 +87,10 @@ def walk(container, packages):
 def started(walk):
     walk.follow("http.server")
     walk.listens(8000)
-    return walk.follow("muster@source.socket")
+    output = walk.follow("muster@source.socket")
+    # Otherwise a worker that is slow to start finds the next data by itself
+    wait_until(lambda: all(found["version"] for found in walk.statuses()), "the data in every worker")
+    return output
 
 
 def test_the_three_ways_of_the_readme(walk):
