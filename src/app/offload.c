@@ -111,12 +111,20 @@ static void tell(struct offload_call *call, int error, const void *output, size_
         free(call);
 }
 
-static int dispatch_later(sd_event_source *source, void *userdata) {
+/* Those that there are now: a handler that asks again where there is no room is told so in the next turn, or room would never
+ * come. */
+static int dispatch_later(sd_event_source *source, uint64_t when, void *userdata) {
         struct offload *offload = userdata;
+        struct list finished;
 
         offload->muster->event_changed = true;
-        while (!list_empty(&offload->finished)) {
-                struct offload_call *call = call_at(offload->finished.next);
+        list_init(&finished);
+        LIST_FOREACH_SAFE(node, &offload->finished) {
+                list_remove(node);
+                list_append(&finished, node);
+        }
+        while (!list_empty(&finished)) {
+                struct offload_call *call = call_at(finished.next);
 
                 tell(call, call->error, "", 0);
         }
@@ -294,7 +302,9 @@ int offload_need(struct muster *muster, struct offload **ret) {
         list_init(&offload->pending);
         list_init(&offload->finished);
         muster->offload = offload;
-        r = sd_event_add_defer(muster->event, &offload->later, dispatch_later, offload);
+        /* Not one that is deferred: that goes first each time it is enabled anew, and nothing else has its turn. */
+        r = sd_event_add_time(muster->event, &offload->later, CLOCK_MONOTONIC, 0, 1, dispatch_later,
+                              offload);
         r = r < 0 ? r : sd_event_source_set_enabled(offload->later, SD_EVENT_OFF);
         r = r < 0 ? r
                   : sd_event_add_time(muster->event, &offload->timer, CLOCK_MONOTONIC, USEC_NEVER,

@@ -41,9 +41,8 @@ struct threads {
         struct list waiting;
         struct list finished;
         unsigned int n_waiting;
-        unsigned int n_idle;
         unsigned int n_busy;
-        unsigned int n;
+        unsigned int n; /* those that are only starting too */
         bool stopping;
         pthread_t threads[];
 };
@@ -90,10 +89,8 @@ static void drop_signal_stack(void) {
 static struct thread_job *wait_for_job(struct threads *threads) {
         struct thread_job *job;
 
-        threads->n_idle++;
         while (list_empty(&threads->waiting) && !threads->stopping)
                 (void) pthread_cond_wait(&threads->wake, &threads->lock);
-        threads->n_idle--;
         if (threads->stopping)
                 return NULL;
         job = container_of(threads->waiting.next, struct thread_job, node);
@@ -244,16 +241,21 @@ static int start_one(struct threads *threads) {
         return -r;
 }
 
+/* Those that have no job, or none yet. With the lock. */
+static unsigned int count_free(const struct threads *threads) {
+        return threads->n - threads->n_busy;
+}
+
 int threads_submit(struct threads *threads, struct thread_job *job) {
         const struct config *config = threads->muster->config;
         int r = 0;
 
         (void) pthread_mutex_lock(&threads->lock);
-        if (threads->n_idle <= threads->n_waiting && threads->n < config->compute.threads)
+        if (count_free(threads) <= threads->n_waiting && threads->n < config->compute.threads)
                 r = start_one(threads);
         if (r < 0 && threads->n > 0)
                 r = 0; /* those that there are will do it */
-        if (r >= 0 && threads->n_waiting >= config->compute.queue + threads->n_idle)
+        if (r >= 0 && threads->n_waiting >= config->compute.queue + count_free(threads))
                 r = -EAGAIN;
         if (r >= 0) {
                 list_append(&threads->waiting, &job->node);
