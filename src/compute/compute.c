@@ -124,7 +124,6 @@ static bool run_job(struct muster *muster, const struct job_call *call, struct j
         memcpy(slot->route, route, sizeof(slot->route));
         slot->busy_since = now_monotonic();
         slot->in_flight = 1;
-        slot->jobs_begun++;
         signal = muster_process_run(muster, &context, run, job);
         slot->in_flight = 0;
         slot->busy += now_monotonic() - slot->busy_since;
@@ -160,6 +159,8 @@ static void compute_job(struct child *child, const struct message *message, int 
                 fd_close(fd);
                 return;
         }
+        /* Also one that can't be done: the master compares this number with those it has given. */
+        muster->slot->jobs_begun++;
         if (fd < 0) {
                 do_job(muster, &call, input);
                 return;

@@ -9,7 +9,7 @@ import pytest
 
 from frames import SEALS, frame, memfd, send
 from hostile import Hostile, descriptors, rss_kib, settled
-from jobs import jobs
+from jobs import computes, jobs
 from muster import SOON, wait_for
 
 DONE, CRASHED, LATE, REFUSED, HOMELESS, BROKEN = range(6)
@@ -108,6 +108,19 @@ def test_a_task_that_is_none_is_an_error(worker):
     _, child, _ = worker
     send(child.channel, call(6, task=b"nonsense"))
     assert struct.unpack_from("<QQiI", received(child, "RESULT")) == (6, 0, -2, BROKEN)
+
+
+def test_a_job_that_crashes_is_not_given_to_another_since_there_was_one_that_is_none(worker):
+    muster, child, _ = worker
+    for i in range(4):
+        send(child.channel, call(i, task=b"nonsense"))
+        assert struct.unpack_from("<QQiI", received(child, "RESULT"))[3] == BROKEN
+    send(child.channel, call(6, task=b"crash", data=b"11"))
+    assert struct.unpack_from("<QQiI", received(child, "RESULT")) == (6, 0, 0, CRASHED)
+    muster.log.wait_for("The compute process .* crashed: SIGSEGV")
+    wait_for(lambda: len(computes(muster)) == 2, "its replacement")
+    muster.ctl("status")  # whatever was logged before is there now
+    assert len(muster.log.matching("The compute process .* crashed: SIGSEGV")) == 1
 
 
 @pytest.mark.parametrize("seals, size", [(0, 6), (SEALS, 5), (SEALS, 7)], ids=["open", "short", "long"])
