@@ -408,6 +408,7 @@ static void receive_answer(struct service *service, struct process *process, con
                 }
                 compute_queue_remove(&service->compute.queue, job);
                 compute_job_free(job);
+                process->job = (struct job_call){}; /* a crash that comes now is not its */
                 on_idle(service, process);
         }
         fd_close(fd);

@@ -59,6 +59,16 @@ def test_a_path_whose_jobs_crash_goes_into_quarantine(service):
     assert muster.get("/run/good?task=echo&in=x").text == "x"
 
 
+def test_a_crash_after_a_job_is_not_that_jobs(service):
+    muster = service(jobs({"compute.processes": 1, "app.compute_stop": "crash"}))
+    assert muster.get("/run/good?task=echo&in=x").text == "x"
+    os.kill(computes(muster)[0], signal.SIGTERM)
+    line = muster.log.wait_for(r"The compute process 0 \(pid \d+\) crashed: SIGSEGV")
+    assert "MUSTER_TASK" not in line.fields
+    assert line.fields["MUSTER_ROUTE"] == "stop"
+    assert line.fields["MUSTER_TARGET"] == ""
+
+
 def test_a_process_that_is_killed_takes_only_its_job_along(service, directory):
     muster = service(jobs())
     with held(muster, directory, 2) as clients:

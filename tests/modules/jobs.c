@@ -210,7 +210,11 @@ static int compute_start(struct muster *muster) {
 }
 
 static void compute_stop(struct muster *muster) {
+        const char *key = muster_config(muster, "compute_stop");
+
         muster_log(LOG_INFO, "compute_stop was called");
+        if (key && strcmp(key, "crash") == 0)
+                (void) raise(SIGSEGV);
 }
 
 static const struct muster_route routes[] = {
