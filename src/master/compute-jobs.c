@@ -179,7 +179,7 @@ static void arm(struct service *service) {
 
 /* Whether a generation has processes, or will have. */
 static bool has_processes(const struct service *service, uint64_t generation) {
-        if (generation == service->current->number)
+        if (generation == service->current->number || (service->next && generation == service->next->number))
                 return true;
         LIST_FOREACH(node, (struct list *) &service->processes) {
                 const struct process *process = container_of(node, struct process, node);
@@ -288,9 +288,9 @@ static void misbehave(struct process *process) {
         process_kill(process, SIGKILL);
 }
 
-/* Whether there is or will be anybody to run jobs. */
+/* Whether there is or will be anybody to run jobs. How many there will be is known when the first agent is ready. */
 static bool has_any(const struct service *service) {
-        if (service->current->n_computes > 0)
+        if (service->current->n_computes > 0 || service->phase == PHASE_AGENT)
                 return true;
         LIST_FOREACH(node, (struct list *) &service->processes)
                 if (container_of(node, struct process, node)->role == PROCESS_COMPUTE)

@@ -141,3 +141,13 @@ def test_a_job_outlives_the_agent(service, directory):
         wait_for(lambda: muster.agent(), "another agent")
         release(directory)
         assert clients[0].response().status == 200
+
+
+def test_a_job_from_the_agents_start_waits_for_its_own_generation(service):
+    muster = service(jobs({"app.early": "yes"}))
+    line = muster.log.wait_for(r"The agent's job: \d+$")
+    before = computes(muster)
+    assert int(line.text.split()[-1]) in before
+    assert failure(reload(muster)) is None
+    line = muster.log.wait_for(r"The agent's job: \d+$", count=2)
+    assert int(line.text.split()[-1]) not in before

@@ -217,6 +217,17 @@ static void compute_stop(struct muster *muster) {
                 (void) raise(SIGSEGV);
 }
 
+static void on_early(struct muster *muster, int error, const void *output, size_t size, void *data) {
+        muster_log(LOG_INFO, "The agent's job: %s",
+                   error < 0 ? strerrorname_np(-error) : (const char *) output);
+}
+
+static int agent_start(struct muster *muster) {
+        if (!muster_config(muster, "early"))
+                return 0;
+        return muster_offload_call(muster, "pid", NULL, 0, NULL, on_early, NULL);
+}
+
 static const struct muster_route routes[] = {
         { "GET", "/", hello },
         { "GET", "/pid", hello },
@@ -239,5 +250,5 @@ static const struct muster_task tasks[] = {
         { "leave", leave },       {},
 };
 
-MUSTER_APPLICATION(.name = "jobs", .routes = routes, .tasks = tasks, .compute_start = compute_start,
-                   .compute_stop = compute_stop);
+MUSTER_APPLICATION(.name = "jobs", .routes = routes, .tasks = tasks, .agent_start = agent_start,
+                   .compute_start = compute_start, .compute_stop = compute_stop);
