@@ -50,11 +50,12 @@ static void test_an_output_may_be_made_of_the_one_before(void **state) {
 
 static void test_what_is_written_in_place_can_be_cut_and_not_stretched(void **state) {
         struct muster_result result = RESULT_NULL;
+        static const char digits[] = { '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' };
         char *room;
 
-        room = muster_result_buffer(&result, 10);
+        room = muster_result_buffer(&result, sizeof(digits));
         assert_non_null(room);
-        memcpy(room, "0123456789", 10);
+        memcpy(room, digits, sizeof(digits));
         muster_result_trim(&result, 20);
         assert_output(&result, "0123456789", 10);
         muster_result_trim(&result, 4);
