@@ -293,7 +293,7 @@ static int proceed(struct service *service, char **ret_reason) {
         if (r >= 0)
                 return 0;
         if (!*ret_reason)
-                (void) asprintf(ret_reason, "%s", strerror(-r));
+                *ret_reason = strdup(strerror(-r));
         fail(service, *ret_reason ?: "out of memory");
         return r;
 }
