@@ -402,7 +402,8 @@ def test_a_flood_of_handles_is_bounded_and_leaves_none_open(taken):
                 most = max(most, descriptors(muster.pid))
         for witness in others:
             witness.goes_on()
-    assert most < before[muster.pid] + 200, f"{most} descriptors after {sent} messages"
+    # 64 at most wait for each of the four, where all are slow, and one or two are on their way
+    assert most <= before[muster.pid] + 4 * 64 + 2, f"{most} descriptors after {sent} messages"
     for pid, count in before.items():
         # The master's queue to the one that does not read holds a few
         allowed = count + (100 if pid == muster.pid else 0)
