@@ -55,6 +55,15 @@ bool compute_is_busy(const struct service *service, const struct process *proces
 
 /* ---- Answers ---- */
 
+/* In place of a result for which there is no room: this takes little, and no descriptor. */
+static int send_broken(const struct process *client, uint64_t id) {
+        char payload[sizeof(struct job_answer) + 1] = {};
+        const struct job_answer answer = { .id = id, .error = -ENOBUFS, .outcome = JOB_BROKEN };
+
+        memcpy(payload, &answer, sizeof(answer));
+        return channel_send(client->channel, MESSAGE_RESULT, payload, sizeof(payload));
+}
+
 /* A client that is gone or does not read is no reason to stop: it asks no more, or it will be found to hang. */
 static void send_answer(struct service *service, const struct compute_job *job, const void *payload,
                         size_t size, int fd) {
@@ -64,6 +73,10 @@ static void send_answer(struct service *service, const struct compute_job *job, 
         if (client && client->channel)
                 r = fd >= 0 ? channel_send_fd(client->channel, MESSAGE_RESULT, payload, size, fd)
                             : channel_send(client->channel, MESSAGE_RESULT, payload, size);
+        if (r == -ENOBUFS) {
+                log_warning(0, "The result of a job of pid %d is dropped: it does not read", job->client);
+                r = send_broken(client, job->call.id);
+        }
         if (r < 0)
                 log_debug("The answer to a job of pid %d is lost: %s", job->client, strerror(-r));
 }

@@ -270,6 +270,8 @@ static void report_once(struct service *service, struct process *process, const 
         if (process->reported || !has_crashed(process, slot))
                 return;
         process->reported = true;
+        if (process->role == PROCESS_COMPUTE && slot->jobs_begun < process->jobs_given)
+                process->job = (struct job_call){}; /* it had not begun, and is not to blame */
         state_crashed(&service->state);
         report_crash(process, slot);
         quarantine(service, process, slot);

@@ -757,7 +757,8 @@ MUSTER_PUBLIC struct muster_child *muster_fork(struct muster *muster, const char
  * another kind, -ENOMEM. */
 MUSTER_PUBLIC int muster_child_send(struct muster_child *child, const void *bytes, size_t size, int fd);
 
-/* Closes the child's channel: when it has nothing else to wait for, it ends. */
+/* Closes the child's channel: when it has nothing else to wait for, it ends. What the child has not read may be lost:
+ * wait for on_drain first. */
 MUSTER_PUBLIC void muster_child_disconnect(struct muster_child *child);
 
 /* Writes to a child's input (MUSTER_STDIO_PIPE). Returns how many bytes were taken, which may be fewer than
@@ -869,7 +870,10 @@ MUSTER_PUBLIC uint64_t muster_counter_get(const struct muster_counter *counter);
  *     static void compute(struct muster_request *request) {
  *             const char *n = muster_request_query(request, "n");
  *
- *             muster_offload(request, "sum", n, strlen(n), NULL, answer, NULL);
+ *             if (n)
+ *                     muster_offload(request, "sum", n, strlen(n), NULL, answer, NULL);
+ *             else
+ *                     muster_respond_text(request, 400, "Say which n: /?n=1000");
  *     }
  *
  *     static const struct muster_task tasks[] = { { "sum", sum }, {} };
