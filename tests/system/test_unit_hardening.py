@@ -63,6 +63,20 @@ def test_its_processes_have_no_rights(hello):
         assert status_field(hello, pid, "Seccomp") == "2"
 
 
+def test_what_computes_gives_way_to_what_serves(installed):
+    """The unit's filter lets it, and nothing that would make it faster."""
+    configure(installed, "sums", "compute.conf")
+    installed.systemctl("start", "muster@sums.socket")
+    assert installed.http(f"{URL}compute/offload?n=1000") == (200, "sum is 499500\n")
+    titles = installed.processes()
+    computes = [pid for pid, line in titles.items() if line.startswith("muster-compute: sums/")]
+    assert computes
+    for pid in computes:
+        assert installed.run("ps", "-o", "cls=,ni=", "-p", str(pid)).split() == ["IDL", "-"]
+    for pid in [pid for pid, line in titles.items() if line.startswith("muster-worker: sums/")]:
+        assert installed.run("ps", "-o", "cls=,ni=", "-p", str(pid)).split() == ["TS", "0"]
+
+
 def test_a_worker_serves_without_a_network(hello):
     assert hello.http(URL)[0] == 200
     outside = hello.run("readlink", "/proc/1/ns/net")
