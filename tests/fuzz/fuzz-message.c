@@ -32,7 +32,8 @@ static void walk(const uint8_t *bytes, size_t size, enum message_sender sender) 
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-        static const enum message_sender senders[] = { SENDER_MASTER, SENDER_WORKER, SENDER_AGENT };
+        static const enum message_sender senders[] = { SENDER_MASTER, SENDER_WORKER, SENDER_AGENT,
+                                                       SENDER_COMPUTE };
 
         if (size <= MESSAGE_SIZE_MAX)
                 for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++)
