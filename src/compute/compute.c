@@ -38,9 +38,11 @@ static int compute_open(struct child *child, void *userdata) {
         const struct sched_param none = {};
 
         if (config->compute.nice > 0 && setpriority(PRIO_PROCESS, 0, (int) config->compute.nice) < 0)
-                log_debug("Cannot be nice: %s", strerror(errno));
+                log_info("Cannot be nice, ignoring: %s (see [compute] nice in muster.conf(5))",
+                         strerror(errno));
         if (config->compute.idle && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-                log_debug("Cannot be idle: %s", strerror(errno));
+                log_info("Cannot be idle, ignoring: %s (see [compute] nice in muster.conf(5))",
+                         strerror(errno));
         return 0;
 }
 

@@ -280,7 +280,8 @@ const struct config_key config_table[] = {
         { "compute", "nice", CONFIG_UINT, .fallback = "10", .min = 0, .max = 19, .reloadable = true,
           FIELD(compute.nice),
           .help = "How much compute processes, and the threads of workers that do the same, give way to others that want "
-                  "the CPU: 0 is not at all. See nice(1)." },
+                  "the CPU: 0 is not at all. See nice(1). Under systemd this and idle need the drop-in priority.conf, which is "
+                  "among the examples: the unit's filter of system calls leaves changes of priority out." },
         { "compute", "idle", CONFIG_BOOL, .fallback = "yes", .reloadable = true, FIELD(compute.idle),
           .help = "Whether they run only while nobody else wants the CPU (SCHED_IDLE), so that serving wins. With yes, "
                   "nice makes no difference." },
