@@ -10,6 +10,7 @@
  * renamed, so that there is a whole one at all times; and not synced, because losing it costs one request.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -25,8 +26,10 @@
 #include "cache.h"
 #include "copy.h"
 
-#define NAME     "source.data"
-#define LINE_MAX 4096
+#define NAME            "source.data"
+#define LINE_MAX        4096
+
+#define UNFINISHED_SPAN 60 /* seconds; writing takes a moment */
 
 static char *make_line(const char *url, const struct validator *validator) {
         char digest[CACHE_VERSION_SIZE], *text;
@@ -68,6 +71,24 @@ int copy_write(const char *folder, const char *url, const struct validator *vali
                 (void) unlink(beside);
         free(line);
         return r;
+}
+
+void copy_tidy(const char *folder) {
+        DIR *directory = opendir(folder);
+        const struct dirent *entry;
+
+        if (!directory)
+                return;
+        /* cppcheck-suppress readdirCalled -- it is this thread's own */
+        while ((entry = readdir(directory))) {
+                struct stat stat;
+
+                if (strncmp(entry->d_name, NAME ".", sizeof(NAME)) == 0 &&
+                    fstatat(dirfd(directory), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    time(NULL) - stat.st_mtim.tv_sec > UNFINISHED_SPAN)
+                        (void) unlinkat(dirfd(directory), entry->d_name, 0);
+        }
+        (void) closedir(directory);
 }
 
 /* Reads the line's fields; whether it is for this address. */

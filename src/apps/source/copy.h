@@ -19,6 +19,9 @@ struct copy {
 int copy_write(const char *folder, const char *url, const struct validator *validator, const char *data,
                size_t size);
 
+/* Removes what others have begun to write and, since they have crashed, not finished. */
+void copy_tidy(const char *folder);
+
 /* Reads it. -ENOENT where there is none, -ESTALE for one of another address, -EFBIG for one of more than `max` bytes,
  * -EBADMSG for what is none. */
 int copy_read(const char *folder, const char *url, size_t max, struct copy *ret);

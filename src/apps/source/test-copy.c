@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,40 @@ static void test_what_was_kept_is_read_as_it_was(void **state) {
         free(copy.data);
 }
 
+/* A file of that name in the folder, written so long ago. */
+static void leave(const char *name, time_t seconds) {
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - seconds } };
+        char file[96];
+        int fd;
+
+        (void) snprintf(file, sizeof(file), "%s/%s", folder, name);
+        fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(futimens(fd, times), 0);
+        (void) close(fd);
+}
+
+/* Whether it is there; it is removed. */
+static bool was_left(const char *name) {
+        char file[96];
+
+        (void) snprintf(file, sizeof(file), "%s/%s", folder, name);
+        return unlink(file) == 0;
+}
+
+static void test_what_a_crash_has_left_is_removed(void **state) {
+        leave("source.data", 3600);
+        leave("source.data.17", 3600);
+        leave("source.data.18", 0);
+        leave("source.dates", 3600);
+        copy_tidy(folder);
+        assert_false(was_left("source.data.17"));
+        assert_true(was_left("source.data.18"));
+        assert_true(was_left("source.dates"));
+        assert_true(was_left("source.data"));
+        copy_tidy("/nowhere");
+}
+
 static void test_it_knows_its_age(void **state) {
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, {} };
         struct copy copy;
@@ -128,6 +163,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
                 TEST(test_what_was_kept_is_read_as_it_was),
+                TEST(test_what_a_crash_has_left_is_removed),
                 TEST(test_it_knows_its_age),
                 TEST(test_that_of_another_address_is_not_used),
                 TEST(test_the_address_is_not_in_it),

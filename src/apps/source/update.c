@@ -199,6 +199,8 @@ static void read_copy(struct update *update) {
         update->folder = getenv("STATE_DIRECTORY");
         if (!update->folder)
                 return;
+        if (muster_worker(update->muster) == 0)
+                copy_tidy(update->folder);
         r = copy_read(update->folder, settings->url, settings->max_size, &copy);
         if (r == -ENOENT || r == -ESTALE)
                 return;
