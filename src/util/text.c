@@ -52,13 +52,10 @@ char *text_make_utf8(char *text) {
 }
 
 char *text_hide_passwords(char *text) {
-        char *url = text;
-
-        while (url && (url = strstr(url, "://"))) {
+        for (char *scheme = text ? strstr(text, "://") : NULL; scheme; scheme = strstr(scheme + 3, "://")) {
+                char *url = scheme + 3, *at;
                 size_t length, hidden;
-                char *at;
 
-                url += 3;
                 length = strcspn(url, " \t\n");
                 at = memrchr(url, '@', length);
                 if (!at)

@@ -114,9 +114,9 @@ def main():
             n = size_of_sum(muster)
             for variant, path in VARIANTS.items():
                 results = [measure(muster, pace, f"{path}?n={n}", seconds) for _ in range(rounds)]
-                befores, durings, sums = zip(*results)
-                report("offload", variant=variant, before_p99_ms=median(befores), during_p99_ms=median(durings),
-                       ratio=ratio(befores, durings), sums=sum(sums), rounds=rounds)
+                first, then, sums = zip(*results)
+                report("offload", variant=variant, before_p99_ms=median(first), during_p99_ms=median(then),
+                       ratio=ratio(first, then), sums=sum(sums), rounds=rounds)
         finally:
             left = muster.close()
     if left:

@@ -159,6 +159,6 @@ def test_a_reload_supersedes_a_replacement(service):
     (successor,) = set(muster.worker_pids()) - {old}
     muster.configure({"worker.max_requests": "infinity", "app.start_delay": "0"})
     reload(muster)
-    wait_for(lambda: len(muster.workers()) == 1, "one worker")
-    assert not alive(old) and not alive(successor)
+    wait_for(lambda: not alive(old) and not alive(successor), "both are gone")
+    assert len(muster.workers()) == 1
     assert muster.get("/").status == 200

@@ -45,6 +45,7 @@ def used(service, sock):
     assert muster.get("/crash").status == 500
     muster.wait_replaced(worker)
     muster.notify.wait(lambda message: "1 restarts" in message.get("STATUS", ""), "the restart is shown")
+    muster.log.wait_for("SIGSEGV")
     state = kept(muster)
     muster.kill(signal.SIGKILL)
     muster.wait()

@@ -109,7 +109,8 @@ static int flood(struct muster *muster, int argc, char **argv) {
         return r;
 }
 
-static volatile int *volatile nowhere;
+/* Not NULL, which UBSan would notice before the hardware does. */
+static volatile int *volatile nowhere = (int *) 16;
 
 static int crash(struct muster *muster, int argc, char **argv) {
         return *nowhere;
