@@ -17,6 +17,7 @@
 #include "master/service.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/nofile.h"
 
 /* As many as a reload may want, and more for those that are draining while others crash. Memory is taken only by slots
  * that are used. */
@@ -270,6 +271,7 @@ int master_run(const struct master_arguments *arguments, struct config *config) 
         };
         int r;
 
+        nofile_raise(); /* there are some for each child, and those that are passed on */
         list_init(&service.processes);
         compute_init(&service.compute);
         r = config ? set_up_positions(&service, config) : 0;

@@ -25,6 +25,7 @@
 #include "master/watch-exit.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/nofile.h"
 #include "util/text.h"
 
 #define CRASH_RECORD_DELAY                                                                                  \
@@ -84,6 +85,7 @@ _noreturn_ static void become_child(const struct process_options *options, const
 
         cgroup_enter(options->cgroup_procs_fd);
         process_reset_signals();
+        nofile_restore();
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != heritage->master)
                 _exit(EXIT_FAILURE);
 

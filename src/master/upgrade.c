@@ -30,6 +30,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/log-id.h"
+#include "util/nofile.h"
 #include "util/text.h"
 
 #define SETTLE_MAX    USEC_PER_SEC
@@ -189,8 +190,10 @@ static int replace_program(const struct service *service, const struct handover 
         r = handover_each_fd(handover, keep_open, NULL);
         r = r < 0 ? r : keep_open(fd, NULL);
         if (r >= 0) {
+                nofile_restore();
                 (void) execv(service->master_program, argv);
                 r = -errno;
+                nofile_raise();
         }
         (void) handover_each_fd(handover, keep_closed, NULL);
         free((void *) argv);
