@@ -214,6 +214,18 @@ static void on_closed(struct channel *channel, int error, void *userdata) {
         child_leave(child, false);
 }
 
+/* A message that has waited and can't be sent, for the descriptor beside it. */
+static void on_lost(struct channel *channel, const struct message *message, void *userdata) {
+        const struct child *child = userdata;
+
+        if (message->type == MESSAGE_APP)
+                messenger_lost(child->muster, message);
+        else if (message->type == MESSAGE_JOB)
+                offload_lost(child->muster, message);
+        else if (message->type == MESSAGE_RESULT && child->callbacks.lost)
+                child->callbacks.lost(child->muster, message);
+}
+
 static int set_up_channel(struct child *child) {
         int r;
 
@@ -224,6 +236,7 @@ static int set_up_channel(struct child *child) {
         if (r < 0)
                 return log_error(r, "Failed to watch the channel: %m");
         child->muster->channel = child->channel;
+        channel_on_lost(child->channel, on_lost);
         channel_hold(child->channel, true); /* messages wait until everything has started */
         if (getppid() != child->heritage.master)
                 return log_error(-ESRCH, "The master is gone already");

@@ -25,6 +25,8 @@ struct child_callbacks {
         void (*leave)(struct child *child, void *userdata);
         /* The master has a job to be done; the descriptor is the callee's. Only a compute process has this. */
         void (*job)(struct child *child, const struct message *message, int fd, void *userdata);
+        /* A MESSAGE_RESULT of it cannot be sent. Likewise. */
+        void (*lost)(struct muster *muster, const struct message *message);
         void *userdata;
 };
 

@@ -27,6 +27,7 @@ struct question {
         uint32_t id;
         pid_t pid; /* who was asked, MUSTER_AGENT, MUSTER_RANDOM */
         usec_t deadline;
+        int error; /* what it ends with then */
         muster_answer_handler_t handler;
         void *data;
         char route[]; /* for the crash record: "answer ACTION" */
@@ -194,10 +195,21 @@ static int dispatch_timeout(sd_event_source *source, uint64_t when, void *userda
                 struct question *question = container_of(expired.next, struct question, node);
 
                 list_remove(&question->node);
-                finish(muster, question, -ETIMEDOUT, NULL);
+                finish(muster, question, question->error, NULL);
         }
         (void) arm(muster, earliest(messenger));
         return 0;
+}
+
+void question_lost(struct muster *muster, uint32_t id) {
+        struct messenger *messenger = muster->messenger;
+        struct question *question = messenger->questions ? *place_of(messenger, id) : NULL;
+
+        if (!question)
+                return;
+        question->deadline = now_monotonic();
+        question->error = -ENOBUFS;
+        (void) arm(muster, question->deadline);
 }
 
 /* ---- Asking ---- */
@@ -220,6 +232,7 @@ static int prepare(struct muster *muster, struct question **ret, pid_t pid, cons
         question->id = next_id(messenger);
         question->pid = pid;
         question->deadline = usec_add(now_monotonic(), timeout);
+        question->error = -ETIMEDOUT;
         r = arm(muster, question->deadline);
         if (r < 0) {
                 free(question);
@@ -270,6 +283,10 @@ static int send_reply(struct muster *muster, pid_t pid, uint32_t id, const char 
         };
 
         return messenger_send(muster, &head, action, data, size, -1);
+}
+
+void reply_lost(struct muster *muster, const struct envelope *reply) {
+        (void) send_reply(muster, reply->head.target_pid, reply->head.id, reply->action, -ENOBUFS, NULL, 0);
 }
 
 static bool may_reply(const struct muster_message *message) {

@@ -35,6 +35,7 @@ void messenger_free(struct muster *muster) {
                 return;
         topics_free(muster->messenger);
         questions_free(muster->messenger);
+        sd_event_source_disable_unref(muster->messenger->later);
         free(muster->messenger);
         muster->messenger = NULL;
 }
@@ -292,10 +293,18 @@ static void log_undelivered(const struct message_undelivered *undelivered) {
                             undelivered->action);
 }
 
-void messenger_undelivered(struct muster *muster, const struct message *message) {
+static void undelivered_told(struct muster *muster, const struct message_undelivered *undelivered) {
         static const struct guard_context context = { .route = "message failure" };
+        struct failure_call call = { muster, undelivered };
+
+        if (muster->messenger && muster->messenger->on_failure)
+                (void) muster_process_run(muster, &context, call_failure_handler, &call);
+        else
+                log_undelivered(undelivered);
+}
+
+void messenger_undelivered(struct muster *muster, const struct message *message) {
         struct message_undelivered undelivered;
-        struct failure_call call = { muster, &undelivered };
 
         if (muster->role == MUSTER_ROLE_WORKER && guard_faulted())
                 return;
@@ -303,10 +312,51 @@ void messenger_undelivered(struct muster *muster, const struct message *message)
         undelivered.action[sizeof(undelivered.action) - 1] = '\0';
         if (undelivered.id != 0)
                 question_failed(muster, undelivered.id, undelivered.error);
-        else if (muster->messenger && muster->messenger->on_failure)
-                (void) muster_process_run(muster, &context, call_failure_handler, &call);
         else
-                log_undelivered(&undelivered);
+                undelivered_told(muster, &undelivered);
+}
+
+static int dispatch_lost(sd_event_source *source, void *userdata) {
+        struct muster *muster = userdata;
+        const struct message_undelivered lost = muster->messenger->lost;
+
+        muster->messenger->lost.count = 0;
+        undelivered_told(muster, &lost);
+        return 0;
+}
+
+/* Those of several actions at a time are told as one: the number is right. */
+static void note_lost(struct muster *muster, const struct envelope *envelope) {
+        struct messenger *messenger = muster->messenger;
+        struct message_undelivered *lost = &messenger->lost;
+        int r;
+
+        if (lost->count++ > 0)
+                return;
+        lost->error = -ENOBUFS;
+        lost->pid = envelope->head.target == ENVELOPE_PID ? envelope->head.target_pid : 0;
+        memset(lost->action, 0, sizeof(lost->action));
+        memcpy(lost->action, envelope->action, envelope->head.action_size);
+        if (messenger->later)
+                r = sd_event_source_set_enabled(messenger->later, SD_EVENT_ONESHOT);
+        else
+                r = sd_event_add_defer(muster->event, &messenger->later, dispatch_lost, muster);
+        muster->event_changed = true;
+        if (r < 0)
+                log_undelivered(lost);
+}
+
+void messenger_lost(struct muster *muster, const struct message *message) {
+        struct envelope envelope;
+
+        if (!muster->messenger || envelope_read(message->payload, message->size, &envelope) < 0)
+                return;
+        if (envelope.head.flags & ENVELOPE_REPLY)
+                reply_lost(muster, &envelope);
+        else if (envelope.head.flags & ENVELOPE_ASKS)
+                question_lost(muster, envelope.head.id);
+        else
+                note_lost(muster, &envelope);
 }
 
 void muster_on_failure(struct muster *muster, muster_failure_handler_t handler, void *data) {

@@ -30,6 +30,8 @@ struct messenger {
 
         muster_failure_handler_t on_failure;
         void *failure_data;
+        struct message_undelivered lost; /* before the master had them; count 0: none */
+        sd_event_source *later;          /* tells that */
 
         size_t seen[MESSENGER_PIDS]; /* by pid: in which slot of the scoreboard it was found */
 };
@@ -51,6 +53,10 @@ struct messenger *messenger_of(struct muster *muster);
 void messenger_receive(struct muster *muster, struct channel *channel, const struct message *message);
 void messenger_undelivered(struct muster *muster, const struct message *message);
 
+/* A frame of ours that has waited cannot be sent, for a descriptor beside it. Whoever is to know is told when the loop turns.
+ */
+void messenger_lost(struct muster *muster, const struct message *message);
+
 /* All have started: whoever listens for that hears it. */
 void messenger_ready(struct muster *muster);
 
@@ -65,9 +71,11 @@ int messenger_send(struct muster *muster, const struct message_envelope *head, c
 bool topic_dispatch(struct muster *muster, struct muster_message *message);
 void topics_free(struct messenger *messenger);
 
-/* messenger-ask.c: a reply has come, or there will be none. */
+/* messenger-ask.c: a reply has come, or there will be none; a question, or a reply of ours, was lost on its way out. */
 void question_replied(struct muster *muster, struct muster_message *reply);
 void question_failed(struct muster *muster, uint32_t id, int error);
+void question_lost(struct muster *muster, uint32_t id);
+void reply_lost(struct muster *muster, const struct envelope *reply);
 void questions_free(struct messenger *messenger);
 
 /* messenger-data.c: more data than a frame may carry, in a sealed memfd; whoever gets one looks whether it is. */

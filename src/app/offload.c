@@ -274,15 +274,29 @@ void offload_receive(struct muster *muster, const struct message *message, int f
         struct offload_call *call = NULL;
         struct job_answer answer;
         const void *output;
+        int r;
 
-        if (muster->offload && job_read_answer(message, fd >= 0, &answer, &output) >= 0)
+        r = job_read_answer(message, fd >= 0, &answer, &output);
+        if (muster->offload && r != -EBADMSG)
                 call = find_pending(muster->offload, answer.id);
         muster->event_changed = true;
-        if (call && fd >= 0)
+        if (call && r < 0)
+                tell(call, r, "", 0);
+        else if (call && fd >= 0)
                 tell_mapped(call, &answer, fd);
         else if (call)
                 tell(call, error_of(&answer), output, answer.size);
         fd_close(fd);
+}
+
+void offload_lost(struct muster *muster, const struct message *message) {
+        struct offload_call *call;
+        struct job_call lost;
+
+        memcpy(&lost, message->payload, sizeof(lost));
+        call = muster->offload ? find_pending(muster->offload, lost.id) : NULL;
+        if (call)
+                offload_tell_later(call, -EAGAIN);
 }
 
 /* ---- Beginning ---- */

@@ -18,6 +18,9 @@ void offload_forget(struct muster_request *request);
 /* A MESSAGE_RESULT has come; the descriptor is the callee's. */
 void offload_receive(struct muster *muster, const struct message *message, int fd);
 
+/* A MESSAGE_JOB that has waited cannot be sent, for its descriptor. */
+void offload_lost(struct muster *muster, const struct message *message);
+
 /* Whether threads are at work. */
 bool offload_is_busy(const struct muster *muster);
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-#define OTHER 4711
+#define OTHER  4711
+#define NOBODY 65534
 
 /* A process, and a channel of which the test is the master's end. */
 static struct muster *muster;
@@ -410,6 +412,93 @@ static void answer_it(struct muster *m, struct muster_message *message, void *da
         assert_null(muster_message_reply_later(message));
 }
 
+/* ---- What was lost on its way out ---- */
+
+static void on_failure(struct muster *m, int error, const char *action, pid_t pid, unsigned int count,
+                       void *data) {
+        char text[128];
+
+        (void) snprintf(text, sizeof(text), "%s %d %s ", action, pid, strerrorname_np(-error));
+        note(text);
+        assert_int_equal(count, 2);
+}
+
+static void on_lost(struct channel *channel, const struct message *message, void *userdata) {
+        messenger_lost(muster, message);
+}
+
+/* A descriptor by itself: it is under way until it is closed. */
+static ssize_t send_own(int fd) {
+        union {
+                struct cmsghdr header;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = {
+                .header = {
+                        .cmsg_level = SOL_SOCKET,
+                        .cmsg_type = SCM_RIGHTS,
+                        .cmsg_len = CMSG_LEN(sizeof(int)),
+                },
+        };
+        struct iovec bytes = { .iov_base = (char[]){ "x" }, .iov_len = 1 };
+        const struct msghdr datagram = {
+                .msg_iov = &bytes,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        return sendmsg(fd, &datagram, MSG_DONTWAIT);
+}
+
+/* Sends what waits while the kernel lets this user have no descriptors under way but one, which is. */
+static void flush_without_descriptors(void) {
+        struct rlimit before, none;
+        int ends[2];
+
+        assert_int_equal(channel_pair(ends), 0);
+        assert_int_equal(seteuid(NOBODY), 0);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit){ 0, before.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        (void) send_own(ends[0]); /* where others of this user have none under way */
+        channel_hold(muster->channel, false);
+        channel_flush(muster->channel);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(seteuid(0), 0);
+        fd_close(ends[0]);
+        fd_close(ends[1]);
+}
+
+static void test_what_is_lost_for_its_descriptor_is_told(void **state) {
+        static char large[2 * MESSAGE_DATA_MAX];
+        struct muster_message question = {
+                .muster = muster,
+                .head = &(struct message_envelope){ .flags = ENVELOPE_ASKS, .sender_pid = OTHER, .id = 3 },
+                .action = "asked",
+        };
+
+        if (geteuid() != 0)
+                skip();
+        muster_on_failure(muster, on_failure, NULL);
+        channel_on_lost(muster->channel, on_lost);
+        channel_hold(muster->channel, true);
+        assert_int_equal(
+                muster_ask(muster, OTHER, "ask", large, sizeof(large), MUSTER_SEC(60), on_answer, NULL), 0);
+        assert_int_equal(muster_send_to(muster, OTHER, "news", large, sizeof(large)), 0);
+        assert_int_equal(muster_send_to(muster, OTHER, "news", large, sizeof(large)), 0);
+        assert_int_equal(muster_message_reply(&question, large, sizeof(large)), 0);
+        assert_int_equal(muster_send_to(muster, OTHER, "small", "x", 1), 0);
+        flush_without_descriptors();
+        assert_string_equal(heard, "");
+        run();
+        assert_non_null(strstr(heard, "news 4711 ENOBUFS "));
+        assert_int_equal(strlen(heard), strlen("news 4711 ENOBUFS ENOBUFS "));
+        assert_int_equal(sent.n, 2);
+        assert_string_equal(sent.action, "asked");
+        assert_int_equal(sent.head.error, -ENOBUFS);
+}
+
 static void test_a_question_gets_one_reply(void **state) {
         const struct message_envelope question = {
                 .target = ENVELOPE_PID, .target_pid = getpid(), .flags = ENVELOPE_ASKS, .id = 77
@@ -472,6 +561,7 @@ int main(void) {
                 TEST(test_only_who_was_asked_can_reply_and_only_once),
                 TEST(test_timeouts_come_when_they_are_due),
                 TEST(test_what_did_not_arrive_ends_its_question_or_is_told),
+                TEST(test_what_is_lost_for_its_descriptor_is_told),
                 TEST(test_a_question_gets_one_reply),
                 TEST(test_a_question_that_nobody_hears_is_refused),
                 TEST(test_an_error_that_is_none_is_not_sent),

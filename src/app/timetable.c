@@ -209,8 +209,12 @@ static void tell_tick(const struct entry *entry, usec_t due, unsigned int missed
                 .immediate = immediate,
                 .due = due,
         };
+        int r;
 
-        (void) channel_send(entry->timetable->muster->channel, MESSAGE_TICK, &tick, sizeof(tick));
+        r = channel_send(entry->timetable->muster->channel, MESSAGE_TICK, &tick, sizeof(tick));
+        if (r < 0)
+                (void) log_error(r, "Schedule %s misses a run, the master cannot be told: %m",
+                                 entry->plan.name);
 }
 
 static void tell_next(const struct entry *entry) {

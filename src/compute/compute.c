@@ -157,17 +157,17 @@ static void compute_job(struct child *child, const struct message *message, int 
         int r;
 
         r = job_read_call(message, fd >= 0, &call, &input);
-        if (r < 0 || child_is_leaving(child)) {
+        if (r == -EBADMSG || child_is_leaving(child)) {
                 fd_close(fd);
                 return;
         }
         /* Also one that can't be done: the master compares this number with those it has given. */
         muster->slot->jobs_begun++;
-        if (fd < 0) {
+        if (r >= 0 && fd < 0) {
                 do_job(muster, &call, input);
                 return;
         }
-        r = job_memory_map(fd, call.size, &memory);
+        r = r < 0 ? r : job_memory_map(fd, call.size, &memory);
         fd_close(fd);
         if (r < 0) {
                 answer_broken(muster->channel, call.id, r);
@@ -177,12 +177,20 @@ static void compute_job(struct child *child, const struct message *message, int 
         job_memory_unmap(memory, call.size);
 }
 
+static void compute_lost(struct muster *muster, const struct message *message) {
+        struct job_answer lost;
+
+        memcpy(&lost, message->payload, sizeof(lost));
+        answer_broken(muster->channel, lost.id, -ENOBUFS);
+}
+
 int compute_main(int argc, char **argv) {
         _cleanup_(compute_deinit) struct compute compute = {};
         const struct child_callbacks callbacks = {
                 .open = compute_open,
                 .leave = compute_leave,
                 .job = compute_job,
+                .lost = compute_lost,
                 .userdata = &compute,
         };
         int r, status;

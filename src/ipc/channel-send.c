@@ -100,17 +100,27 @@ static void each_frame(struct channel *channel, const struct packet *packet, cha
                 callback(channel, &message, userdata);
 }
 
+/* The first one of an outbox, which is out of it before anybody is told, who may send again. */
+static void lose_first(struct channel *channel, struct outbox *outbox) {
+        struct packet *packet = outbox_take(outbox);
+
+        if (channel->on_lost)
+                each_frame(channel, packet, channel->on_lost, channel->userdata);
+        packet_free(packet);
+}
+
 /* Sends datagrams, the last too unless more may go into it. */
 static int flush_outbox(struct channel *channel, struct outbox *outbox, bool keep_last) {
         while (!outbox_empty(outbox) && !(keep_last && !outbox->first->next)) {
                 int r;
 
                 r = send_packet(channel->fd, outbox->first);
-                if (r < 0 && !is_of_fds(r, outbox->first->n_fds))
+                if (r >= 0)
+                        outbox_pop(outbox);
+                else if (is_of_fds(r, outbox->first->n_fds))
+                        lose_first(channel, outbox);
+                else
                         return r;
-                if (r < 0 && channel->on_lost)
-                        each_frame(channel, outbox->first, channel->on_lost, channel->userdata);
-                outbox_pop(outbox);
         }
         return 0;
 }
@@ -291,6 +301,12 @@ void channel_on_room(struct channel *channel, void (*on_room)(struct channel *ch
 
 size_t channel_unsent(const struct channel *channel) {
         return channel->urgent.bytes + channel->bulk.bytes;
+}
+
+bool channel_is_crowded(const struct channel *channel) {
+        const struct outbox *bulk = &channel->bulk;
+
+        return channel->blocked && (bulk->bytes > bulk->bytes_max / 4 || bulk->n_fds > bulk->fds_max / 4);
 }
 
 void channel_on_lost(struct channel *channel, channel_message_t on_lost) {

@@ -67,6 +67,10 @@ void channel_hold(struct channel *channel, bool hold);
 /* Has it called back each time that all which had to wait for the other end is sent. */
 void channel_on_room(struct channel *channel, void (*on_room)(struct channel *channel, void *userdata));
 
+/* Whether the other end does not read and so much waits already that who can had better wait for room: channel_on_room()
+ * tells when there is. */
+bool channel_is_crowded(const struct channel *channel);
+
 /* How many bytes wait. */
 size_t channel_unsent(const struct channel *channel);
 

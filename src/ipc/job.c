@@ -32,39 +32,51 @@ bool job_is_text(const char *text, size_t size) {
         return false;
 }
 
-/* Whether so many bytes follow the struct, or could be in the descriptor. */
-static bool is_carried(const struct message *message, size_t head, uint64_t size, bool brings_fd) {
+/* So many bytes follow the struct, or could be in the descriptor; 0, -EMFILE or -EBADMSG. */
+static int check_carried(const struct message *message, size_t head, uint64_t size, bool brings_fd) {
+        bool alone = message->size == head && size <= JOB_DATA_MAX;
+
         if (brings_fd)
-                return message->size == head && size <= JOB_DATA_MAX;
+                return alone ? 0 : -EBADMSG;
+        if (alone && size > JOB_INLINE_MAX)
+                return -EMFILE;
         return size <= JOB_INLINE_MAX && message->size == head + size + 1 &&
-               message->payload[head + size] == '\0';
+                               message->payload[head + size] == '\0'
+                       ? 0
+                       : -EBADMSG;
 }
 
 int job_read_call(const struct message *message, bool brings_fd, struct job_call *ret,
                   const void **ret_data) {
+        int r;
+
         if (message->size < sizeof(*ret))
                 return -EBADMSG;
         memcpy(ret, message->payload, sizeof(*ret));
-        if (!is_carried(message, sizeof(*ret), ret->size, brings_fd))
-                return -EBADMSG;
+        r = check_carried(message, sizeof(*ret), ret->size, brings_fd);
+        if (r == -EBADMSG)
+                return r;
         if (!job_is_text(ret->task, sizeof(ret->task)) || !job_is_text(ret->route, sizeof(ret->route)) ||
             !job_is_text(ret->request, sizeof(ret->request)))
                 return -EBADMSG;
         if (ret->task[0] == '\0' || ret->timeout == 0 || ret->timeout > JOB_TIMEOUT_MAX)
                 return -EBADMSG;
-        *ret_data = brings_fd ? NULL : message->payload + sizeof(*ret);
-        return 0;
+        *ret_data = brings_fd || r < 0 ? NULL : message->payload + sizeof(*ret);
+        return r;
 }
 
 int job_read_answer(const struct message *message, bool brings_fd, struct job_answer *ret,
                     const void **ret_data) {
+        int r;
+
         if (message->size < sizeof(*ret))
                 return -EBADMSG;
         memcpy(ret, message->payload, sizeof(*ret));
-        if (!is_carried(message, sizeof(*ret), ret->size, brings_fd) || ret->outcome >= _JOB_OUTCOME_MAX)
+        r = check_carried(message, sizeof(*ret), ret->size, brings_fd);
+        if (r == -EBADMSG || ret->outcome >= _JOB_OUTCOME_MAX)
                 return -EBADMSG;
-        *ret_data = brings_fd ? NULL : message->payload + sizeof(*ret);
-        return 0;
+        *ret_data = brings_fd || r < 0 ? NULL : message->payload + sizeof(*ret);
+        return r;
 }
 
 /* ---- Memory ---- */

@@ -53,7 +53,8 @@ struct job_cancel {
 };
 
 /* Reads a payload, whose bytes are another process's. `brings_fd`: a descriptor has come with it, so that nothing follows.
- * *ret_data is inside the payload, NULL where the descriptor has it. Returns 0 or -EBADMSG. */
+ * *ret_data is inside the payload, NULL where the descriptor has it. Returns 0, -EBADMSG, or -EMFILE for one that is good but
+ * for the descriptor that should have come with it: this process can't have any more, or the sender lies. */
 int job_read_call(const struct message *message, bool brings_fd, struct job_call *ret,
                   const void **ret_data);
 int job_read_answer(const struct message *message, bool brings_fd, struct job_answer *ret,

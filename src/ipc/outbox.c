@@ -31,7 +31,7 @@ static struct packet *spare;
 
 static size_t bytes_in_all;
 
-static void packet_free(struct packet *packet) {
+void packet_free(struct packet *packet) {
         for (unsigned int i = 0; i < packet->n_fds; i++)
                 fd_close(packet->fds[i]);
         if (packet->room == MESSAGE_SIZE_MAX && !spare)
@@ -187,18 +187,22 @@ static void end_burst(struct outbox *outbox) {
         outbox->peak = 0;
 }
 
-void outbox_pop(struct outbox *outbox) {
+struct packet *outbox_take(struct outbox *outbox) {
         struct packet *packet = outbox->first;
 
-        if (!packet)
-                return;
         outbox->first = packet->next;
         if (!outbox->first)
                 outbox->last = NULL;
         outbox->bytes -= packet->size;
         bytes_in_all -= packet->size;
         outbox->n_fds -= packet->n_fds;
-        packet_free(packet);
+        return packet;
+}
+
+void outbox_pop(struct outbox *outbox) {
+        if (outbox_empty(outbox))
+                return;
+        packet_free(outbox_take(outbox));
         if (outbox_empty(outbox))
                 end_burst(outbox);
 }

@@ -46,6 +46,10 @@ int outbox_append_fds(struct outbox *outbox, enum message_type type, const void 
 /* Removes the first datagram, which was sent or is given up. */
 void outbox_pop(struct outbox *outbox);
 
+/* Removes the first datagram of an outbox that is not empty, and gives it to the caller. */
+struct packet *outbox_take(struct outbox *outbox);
+void packet_free(struct packet *packet);
+
 static inline bool outbox_empty(const struct outbox *outbox) {
         return !outbox->first;
 }

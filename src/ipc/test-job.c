@@ -43,7 +43,7 @@ static void test_what_a_descriptor_brings_does_not_follow(void **state) {
 
         assert_int_equal(job_read_call(&message, true, &read, &data), 0);
         assert_null(data);
-        assert_int_equal(job_read_call(&message, false, &read, &data), -EBADMSG);
+        assert_int_equal(job_read_call(&message, false, &read, &data), -EMFILE);
         message = call_of(&call, 1);
         assert_int_equal(job_read_call(&message, true, &read, &data), -EBADMSG);
 }

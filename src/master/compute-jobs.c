@@ -55,28 +55,40 @@ bool compute_is_busy(const struct service *service, const struct process *proces
 
 /* ---- Answers ---- */
 
-/* In place of a result for which there is no room: this takes little, and no descriptor. */
-static int send_broken(const struct process *client, uint64_t id) {
+/* An answer without a result takes little room, and no descriptor. */
+static int send_end(const struct process *client, uint64_t id, enum job_outcome outcome, int error) {
         char payload[sizeof(struct job_answer) + 1] = {};
-        const struct job_answer answer = { .id = id, .error = -ENOBUFS, .outcome = JOB_BROKEN };
+        const struct job_answer answer = { .id = id, .error = error, .outcome = outcome };
 
         memcpy(payload, &answer, sizeof(answer));
         return channel_send(client->channel, MESSAGE_RESULT, payload, sizeof(payload));
 }
 
-/* A client that is gone or does not read is no reason to stop: it asks no more, or it will be found to hang. */
-static void send_answer(struct service *service, const struct compute_job *job, const void *payload,
-                        size_t size, int fd) {
+static const struct process *find_client(const struct service *service, const struct compute_job *job) {
         const struct process *client = job->client > 0 ? compute_find_process(service, job->client) : NULL;
+
+        return client && client->channel ? client : NULL;
+}
+
+/* There is a result, and no way to carry it. */
+static int send_broken(const struct service *service, const struct compute_job *job, int error) {
+        const struct process *client = find_client(service, job);
+
+        log_warning(error, "The result of a job of pid %d is dropped: %m", job->client);
+        return client ? send_end(client, job->call.id, JOB_BROKEN, error) : -EPIPE;
+}
+
+/* A client that is gone or does not read is no reason to stop: it asks no more, or it will be found to hang. */
+static void send_answer(const struct service *service, const struct compute_job *job, const void *payload,
+                        size_t size, int fd) {
+        const struct process *client = find_client(service, job);
         int r = -EPIPE;
 
-        if (client && client->channel)
+        if (client)
                 r = fd >= 0 ? channel_send_fd(client->channel, MESSAGE_RESULT, payload, size, fd)
                             : channel_send(client->channel, MESSAGE_RESULT, payload, size);
-        if (r == -ENOBUFS) {
-                log_warning(0, "The result of a job of pid %d is dropped: it does not read", job->client);
-                r = send_broken(client, job->call.id);
-        }
+        if (r == -ENOBUFS)
+                r = send_broken(service, job, r);
         if (r < 0)
                 log_debug("The answer to a job of pid %d is lost: %s", job->client, strerror(-r));
 }
@@ -209,11 +221,20 @@ struct taker {
         const struct process *process;
 };
 
+/* Whether a client takes no results for now. */
+static bool is_crowded(const struct service *service, pid_t pid) {
+        const struct process *client = compute_find_process(service, pid);
+
+        return client && client->channel && channel_is_crowded(client->channel);
+}
+
 /* Its own, or a job of those who have no process any more. */
-static bool suits(uint64_t generation, void *userdata) {
+static bool suits(pid_t client, uint64_t generation, void *userdata) {
         const struct taker *taker = userdata;
 
-        return generation == taker->process->generation || !has_processes(taker->service, generation);
+        if (generation != taker->process->generation && has_processes(taker->service, generation))
+                return false;
+        return !is_crowded(taker->service, client);
 }
 
 static int give(struct process *process, struct compute_job *job) {
@@ -261,12 +282,18 @@ static size_t collect_idle(const struct service *service, struct process *idle[s
         return n;
 }
 
-/* One that can't be given anything is no use. Its job is another's. */
+/* One that can't be given anything is no use, and its job is another's; but for want of memory or of descriptors here nobody
+ * can be given it. */
 static void give_up(struct service *service, struct process *process, struct compute_job *job, int error) {
         char name[32];
 
-        log_debug("The %s (pid %d) takes no job: %s", process_name(process, name, sizeof(name)),
-                  process->pid, strerror(-error));
+        if (error != -EPIPE) {
+                log_warning(error, "A job of pid %d is refused: %m", job->client);
+                drop(service, job, JOB_REFUSED);
+                return;
+        }
+        log_debug("The %s (pid %d) takes no job: its channel has ended",
+                  process_name(process, name, sizeof(name)), process->pid);
         job->runs_on = process->pid;
         end_process(service, job);
         if (job->attempts >= ATTEMPTS_MAX || compute_queue_return(&service->compute.queue, job) < 0)
@@ -340,20 +367,33 @@ static int take_job(const struct process *client, const struct job_call *call, c
         return 0;
 }
 
+/* One that has not become a job here. */
+static void refuse(struct service *service, const struct process *client, const struct job_call *call) {
+        count(&service->compute.counts, JOB_REFUSED);
+        (void) send_end(client, call->id, JOB_REFUSED, 0);
+}
+
 static void receive_job(struct service *service, struct process *client, const struct message *message,
                         int fd) {
         struct compute_job *job, *refused;
         struct job_call call;
         const void *input;
         usec_t deadline;
+        int r;
 
-        if (job_read_call(message, fd >= 0, &call, &input) < 0) {
+        r = job_read_call(message, fd >= 0, &call, &input);
+        if (r == -EMFILE) {
+                refuse(service, client, &call);
+                return;
+        }
+        if (r < 0) {
                 misbehave(client);
                 fd_close(fd);
                 return;
         }
         if (take_job(client, &call, input, fd, &job) < 0) {
                 (void) log_oom();
+                refuse(service, client, &call);
                 return;
         }
         if (!has_any(service)) {
@@ -410,14 +450,18 @@ static void receive_answer(struct service *service, struct process *process, con
         struct compute_job *job = compute_queue_find_on(&service->compute.queue, process->pid);
         struct job_answer answer;
         const void *output;
+        int r;
 
-        if (job_read_answer(message, fd >= 0, &answer, &output) < 0 ||
-            (answer.outcome != JOB_DONE && answer.outcome != JOB_BROKEN))
+        r = job_read_answer(message, fd >= 0, &answer, &output);
+        if (r == -EBADMSG || (answer.outcome != JOB_DONE && answer.outcome != JOB_BROKEN))
                 misbehave(process);
         else if (job && job->call.id == answer.id) {
                 if (job->client > 0) {
                         count(&service->compute.counts, (enum job_outcome) answer.outcome);
-                        send_answer(service, job, message->payload, message->size, fd);
+                        if (r < 0)
+                                (void) send_broken(service, job, r);
+                        else
+                                send_answer(service, job, message->payload, message->size, fd);
                 }
                 compute_queue_remove(&service->compute.queue, job);
                 compute_job_free(job);
@@ -443,6 +487,29 @@ void compute_receive(struct service *service, struct process *process, const str
 }
 
 /* ---- Ends ---- */
+
+/* A result's client has no result then; a job's process has no job. */
+void compute_unsent(struct service *service, struct process *to, const struct message *message) {
+        struct compute_job *job;
+
+        if (message->type == MESSAGE_RESULT) {
+                struct job_answer answer;
+
+                memcpy(&answer, message->payload, sizeof(answer));
+                log_warning(
+                        0, "The result of a job of pid %d is dropped: too many descriptors are on their way",
+                        to->pid);
+                (void) send_end(to, answer.id, JOB_BROKEN, -ENOBUFS);
+                return;
+        }
+        job = compute_queue_find_on(&service->compute.queue, to->pid);
+        if (!job)
+                return;
+        to->jobs_given--;
+        to->job = (struct job_call){};
+        drop(service, job, JOB_REFUSED);
+        on_idle(service, to);
+}
 
 /* What becomes of the job of a process that will not answer any more. */
 static void settle(struct service *service, const struct process *process) {

@@ -150,12 +150,13 @@ int compute_queue_restore(struct compute_queue *queue, struct compute_job *job) 
 }
 
 struct compute_job *compute_queue_next(struct compute_queue *queue,
-                                       bool (*suits)(uint64_t generation, void *userdata), void *userdata) {
+                                       bool (*suits)(pid_t client, uint64_t generation, void *userdata),
+                                       void *userdata) {
         LIST_FOREACH(node, &queue->clients) {
                 struct compute_client *client = client_at(node);
                 struct compute_job *job;
 
-                if (!suits(client->generation, userdata))
+                if (!suits(client->pid, client->generation, userdata))
                         continue;
                 list_remove(&client->node);
                 list_append(&queue->clients, &client->node);

@@ -50,9 +50,10 @@ struct compute_job *compute_queue_shorten(struct compute_queue *queue, unsigned 
 /* Takes in one that another master had, as waiting or running as `runs_on` says. 0 or -ENOMEM. */
 int compute_queue_restore(struct compute_queue *queue, struct compute_job *job);
 
-/* The next job whose generation suits; it counts as running from then on. NULL for none. */
+/* The next job of a client that suits; it counts as running from then on. NULL for none. */
 struct compute_job *compute_queue_next(struct compute_queue *queue,
-                                       bool (*suits)(uint64_t generation, void *userdata), void *userdata);
+                                       bool (*suits)(pid_t client, uint64_t generation, void *userdata),
+                                       void *userdata);
 
 /* It has not begun after all: it is the first of its client's again. */
 int compute_queue_return(struct compute_queue *queue, struct compute_job *job);

@@ -55,6 +55,9 @@ void compute_recycle(struct service *service, usec_t now);
 void compute_receive(struct service *service, struct process *process, const struct message *message,
                      int fd);
 
+/* A message about jobs that waited for a process cannot be sent, for the descriptor beside it. */
+void compute_unsent(struct service *service, struct process *to, const struct message *message);
+
 /* Gives jobs to whoever has none. */
 void compute_proceed(struct service *service);
 

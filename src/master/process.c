@@ -223,6 +223,12 @@ static void on_lost(struct channel *channel, const struct message *message, void
         process->events.unsent(process, message, -ENOBUFS, process->events.userdata);
 }
 
+static void on_room(struct channel *channel, void *userdata) {
+        struct process *process = userdata;
+
+        process->events.room(process, process->events.userdata);
+}
+
 /* Usually it has ended, and this is the first we hear of it. One that lives on without its channel is no use: it is asked
  * to leave by the way that is left. */
 static void on_closed(struct channel *channel, int error, void *userdata) {
@@ -254,6 +260,7 @@ static int open_channel(struct process *process, int fd) {
         if (r < 0)
                 return r;
         channel_on_lost(process->channel, on_lost);
+        channel_on_room(process->channel, on_room);
         channel_hold(process->channel, !process->told_ready);
         return 0;
 }

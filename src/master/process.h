@@ -47,9 +47,12 @@ struct process_events {
         /* Its sandbox has refused a system call, for the first time. `route` NULL: it stands in the slot. */
         void (*refused)(struct process *process, const struct seccomp_call *call, const char *route,
                         void *userdata);
-        /* A message of the application has come from it; one for it that waited was not sent, as its channel has ended. */
+        /* A message of the application has come from it; a frame for it that waited was not sent: -ESRCH, its channel has
+         * ended; -ENOBUFS, the kernel has no room for what is beside it. */
         void (*message)(struct process *process, const struct message *message, void *userdata);
         void (*unsent)(struct process *process, const struct message *message, int error, void *userdata);
+        /* It has read what waited for it. */
+        void (*room)(struct process *process, void *userdata);
         /* A message about jobs (MESSAGE_JOB …), with a descriptor that is the receiver's, or -1. */
         void (*job)(struct process *process, const struct message *message, int fd, void *userdata);
         void *userdata;
@@ -67,9 +70,9 @@ struct process {
         enum process_role role;
         enum process_state state;
         int number;
+        pid_t pid;
         size_t slot;
         uint64_t generation;
-        pid_t pid;
         usec_t started;
         bool was_ready;
         bool said_leaving; /* it told us itself that it goes, in order */

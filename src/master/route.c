@@ -284,7 +284,7 @@ int route_send(struct service *service, const struct message_envelope *head, con
 void route_unsent(struct service *service, struct process *to, const struct message *message, int error) {
         struct envelope envelope;
 
-        if (message->type != MESSAGE_APP || envelope_read(message->payload, message->size, &envelope) < 0)
+        if (envelope_read(message->payload, message->size, &envelope) < 0)
                 return;
         if (error == -ESRCH && !is_for_one(&envelope.head))
                 return;
@@ -316,6 +316,7 @@ void route_gone(struct service *service, struct process *process) {
 bool route_settle(struct service *service) {
         bool settled = true;
 
+        undelivered_tell_all(service);
         LIST_FOREACH(node, &service->processes) {
                 struct process *process = container_of(node, struct process, node);
 
@@ -329,24 +330,33 @@ bool route_settle(struct service *service) {
         return settled;
 }
 
-static void count_abandoned(struct channel *channel, const struct message *message, void *userdata) {
-        uint64_t *n = userdata;
+struct abandoning {
+        struct service *service;
+        struct process *process;
+};
 
-        (*n)++;
+static void abandon(struct channel *channel, const struct message *message, void *userdata) {
+        const struct abandoning *abandoning = userdata;
+
+        if (message->type == MESSAGE_APP)
+                route_unsent(abandoning->service, abandoning->process, message, -ENOBUFS);
 }
 
 void route_abandon(struct service *service) {
-        uint64_t n = 0;
+        uint64_t before = service->route.dropped;
 
         LIST_FOREACH(node, &service->processes) {
-                const struct process *process = container_of(node, struct process, node);
+                struct process *process = container_of(node, struct process, node);
+                struct abandoning abandoning = { service, process };
 
                 if (process->channel)
-                        channel_each_unsent(process->channel, count_abandoned, &n);
+                        channel_each_unsent(process->channel, abandon, &abandoning);
         }
-        service->route.dropped += n;
-        if (n > 0)
-                log_warning(0, "%" PRIu64 " messages to processes that do not take them are dropped", n);
+        undelivered_tell_all(service);
+        channel_flush_all();
+        if (service->route.dropped > before)
+                log_warning(0, "%" PRIu64 " messages to processes that do not take them are dropped",
+                            service->route.dropped - before);
 }
 
 void route_resume(struct service *service) {

@@ -77,6 +77,9 @@ void route_forget(struct process *process);
 void undelivered_note(struct service *service, struct process *from, int error, pid_t pid,
                       const struct envelope *envelope);
 
+/* Tells all what is noted, now. */
+void undelivered_tell_all(struct service *service);
+
 /* A question was given to a process; it was replied to. */
 void question_open(struct process *to, pid_t from, uint32_t id);
 void question_close(struct process *by, pid_t from, uint32_t id);

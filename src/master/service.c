@@ -125,7 +125,8 @@ int service_spawn(struct position *position, const struct generation *generation
         options.events.userdata = service;
         procs_fd = limits_prepare(service, generation, position, cgroup);
         options.cgroup_procs_fd = procs_fd;
-        heritage.detached_fd = detached_fd = limits_open_detached(service, generation);
+        detached_fd = limits_open_detached(service, generation);
+        heritage.detached_fd = detached_fd;
         options.cgroup = cgroup;
         r = process_spawn(&process, &options);
         if (r < 0) {
@@ -362,7 +363,14 @@ static void on_message(struct process *process, const struct message *message, v
 }
 
 static void on_unsent(struct process *process, const struct message *message, int error, void *userdata) {
-        route_unsent(userdata, process, message, error);
+        if (message->type == MESSAGE_APP)
+                route_unsent(userdata, process, message, error);
+        else if (error != -ESRCH && (message->type == MESSAGE_JOB || message->type == MESSAGE_RESULT))
+                compute_unsent(userdata, process, message);
+}
+
+static void on_room(struct process *process, void *userdata) {
+        compute_proceed(userdata);
 }
 
 static void on_job(struct process *process, const struct message *message, int fd, void *userdata) {
@@ -377,6 +385,7 @@ const struct process_events service_events = {
         .refused = on_refused,
         .message = on_message,
         .unsent = on_unsent,
+        .room = on_room,
         .job = on_job,
 };
 

@@ -26,11 +26,11 @@ static struct compute_job *job_new(const char *name) {
         return job;
 }
 
-static bool any(uint64_t generation, void *userdata) {
+static bool any(pid_t client, uint64_t generation, void *userdata) {
         return true;
 }
 
-static bool is_one(uint64_t generation, void *userdata) {
+static bool is_one(pid_t client, uint64_t generation, void *userdata) {
         return generation == *(const uint64_t *) userdata;
 }
 

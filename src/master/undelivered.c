@@ -148,6 +148,18 @@ void undelivered_note(struct service *service, struct process *from, int error, 
                 log_oom();
 }
 
+void undelivered_tell_all(struct service *service) {
+        usec_t now = now_monotonic();
+
+        LIST_FOREACH(node, &service->processes) {
+                struct process *process = container_of(node, struct process, node);
+
+                if (process->messages.undelivered && process->messages.undelivered->n > 0 &&
+                    can_be_told(process))
+                        tell(process, now);
+        }
+}
+
 /* ---- Questions ---- */
 
 /* Numbers follow one another, so those of one asker have a place each. */

@@ -56,6 +56,7 @@ static void end(struct service *service, const char *failure) {
 
         upgrade->exec_source = sd_event_source_disable_unref(upgrade->exec_source);
         route_resume(service);
+        compute_proceed(service);
         upgrade->state = UPGRADE_NONE;
         free(upgrade->failure);
         upgrade->failure = failure ? text_make_utf8(text_fold(strdup(failure))) : NULL;
@@ -93,6 +94,7 @@ static bool gives_way(struct service *service) {
         service->reload_again = false;
         service->upgrade.exec_source = sd_event_source_disable_unref(service->upgrade.exec_source);
         route_resume(service);
+        compute_proceed(service);
         service->upgrade.state = UPGRADE_WAITING;
         reload_begin(service);
         return true;

@@ -2,6 +2,7 @@
 """A worker or a compute process that was taken over may say of jobs what it likes: only its own fail."""
 
 import os
+import re
 import select
 import struct
 
@@ -152,6 +153,35 @@ def test_a_flood_of_jobs_delays_nobody_for_long_and_is_not_kept(worker):
     wait_for(lambda: muster.get("/run?task=echo&in=hello").text == "hello", "the others' results")
 
 
+def outcomes(child, number):
+    """How so many jobs have ended, by their number."""
+    ends = {}
+    while len(ends) < number:
+        for kind, payload in child.receive():
+            if kind == "RESULT":
+                which, _, _, outcome = struct.unpack_from("<QQiI", payload)
+                ends[which] = outcome
+    return ends
+
+
+def test_a_job_without_the_memory_it_announces_is_refused(worker):
+    """So it looks when the master can't have any more descriptors, which is no fault of the worker."""
+    muster, child, _ = worker
+    send(child.channel, call(7, size=1 << 20, end=b""))
+    assert outcomes(child, 1) == {7: REFUSED}
+    assert child.pid in muster.worker_pids()
+
+
+def test_who_reads_no_results_for_a_while_loses_none(worker):
+    """Its jobs wait until it does, and those of others do not wait for it."""
+    muster, child, _ = worker
+    for number in range(1, 121):
+        send(child.channel, call(number, data=b"x" * 60000))
+    wait_for(lambda: re.search(r"\b0 running, [1-9]\d* waiting", muster.ctl("status").stdout), "jobs wait")
+    assert muster.get("/run?task=echo&in=hello").text == "hello"
+    assert set(outcomes(child, 120).values()) == {DONE}
+
+
 # ---- A compute process
 
 
@@ -188,6 +218,18 @@ def test_a_result_that_is_none_fails_the_job_and_ends_the_process(compute, make)
         assert client.response().status in (200, 500)
     muster.log.wait_for(rf"compute process 0 \(pid {child.pid}\) was killed by SIGKILL.*sent what it may not")
     wait_for(lambda: muster.get("/run?task=echo&in=x").text == "x", "the one in its place")
+
+
+def test_a_result_without_the_memory_it_announces_fails_the_job_alone(compute):
+    muster, child, _ = compute
+    with ask(muster) as client:
+        (number,) = struct.unpack_from("<Q", received(child, "JOB"))
+        send(child.channel, answer(number, size=1 << 20, end=b""))
+        assert client.response().status == 500
+    with ask(muster) as client:
+        (number,) = struct.unpack_from("<Q", received(child, "JOB"))
+        send(child.channel, answer(number, b"right"))
+        assert client.response().text == "right"
 
 
 def test_results_that_nobody_asked_for_go_nowhere(compute):
