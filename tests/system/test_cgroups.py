@@ -68,6 +68,25 @@ def test_what_a_worker_has_started_ends_with_it(faults, end):
                    "there are as many cgroups as before")
 
 
+@pytest.mark.parametrize("end", ["kill", "reload"])
+def test_a_detached_child_outlives_its_worker_and_not_the_service(faults, end):
+    faults.write("/etc/muster/faults.conf.d/children.conf", "[worker]\nchildren = yes\nworkers = 1\n")
+    faults.systemctl("restart", FAULTS)
+    (worker,) = (pid for pid, title in muster_processes(faults).items() if title.startswith("muster-worker"))
+    pid = faults.http(f"{FAULTS_URL}/detach")[1]
+    assert cgroups(faults)["detached"] == [pid]
+    if end == "kill":
+        faults.run("kill", "-KILL", str(worker))
+    else:
+        faults.systemctl("reload", FAULTS)
+    wait_until(lambda: not faults.succeeds("test", "-d", f"/proc/{worker}"), "its worker is gone")
+    wait_until(lambda: faults.http(f"{FAULTS_URL}/")[0] == 200, "another worker serves")
+    assert cgroups(faults)["detached"] == [pid]
+    faults.systemctl("stop", FAULTS)
+    assert not faults.succeeds("test", "-d", f"/proc/{pid}")
+    assert not faults.succeeds("test", "-d", UNIT)
+
+
 def test_after_a_killed_master_everything_is_as_after_a_start(faults):
     before = cgroups(faults)
     master = faults.main_pid(FAULTS)

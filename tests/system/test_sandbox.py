@@ -44,6 +44,22 @@ def test_with_children_programs_are_started(faults):
     assert attempt(faults, "system") == attempt(faults, "spawn") == "0"
 
 
+def test_a_program_of_the_application_runs_as_the_user_of_the_service_and_learns_nothing_of_muster(faults):
+    faults.write("/etc/muster/faults.conf.d/children.conf", "[worker]\nchildren = yes\n")
+    faults.systemctl("restart", FAULTS)
+    status, body = faults.http(f"{FAULTS_URL}/shell")
+    lines = body.splitlines()
+    assert status == 200 and int(lines[0]) > 0 and lines[1] == "/"
+    assert "STATE_DIRECTORY=/var/lib/muster/faults" in lines
+    assert not [line for line in lines if line.startswith(("NOTIFY_SOCKET", "LISTEN_", "MUSTER_", "WATCHDOG_"))]
+    assert "/worker-" in lines[-1]
+
+
+def test_without_children_muster_refuses_and_names_the_key(faults):
+    assert faults.http(f"{FAULTS_URL}/shell") == (500, "EPERM")
+    wait_until(lambda: faults.journal("-u", FAULTS, "--grep=\\[worker\\] children = yes"), "the log names the key")
+
+
 def test_a_crash_is_drained_explained_and_leaves_a_core(faults):
     faults.write("/etc/muster/faults.conf.d/core.conf", "[worker]\ncore = yes\n")
     faults.systemctl("restart", FAULTS)

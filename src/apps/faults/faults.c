@@ -276,6 +276,33 @@ static void spawn(struct muster_request *request) {
         muster_respond_text(request, pid > 0 ? 200 : 500, "%d", pid);
 }
 
+/* One that muster knows of, and that outlives this worker. */
+static void detach(struct muster_request *request) {
+        static const char *const arguments[] = { "faults-child", "infinity", NULL };
+        const struct muster_spawn_options options = { .file = "sleep", .argv = arguments, .detached = true };
+        struct muster_child *child = muster_spawn(muster_request_muster(request), &options);
+
+        if (child)
+                muster_respond_text(request, 200, "%d", muster_child_pid(child));
+        else
+                muster_respond_text(request, 500, "%s", strerrorname_np(errno));
+}
+
+static void on_shell(struct muster_child *child, int error, const struct muster_exec_result *result,
+                     void *data) {
+        muster_respond_text(data, error < 0 || result->code != 0 ? 500 : 200, "%s%s", result->output,
+                            result->errors);
+}
+
+/* What a program of the shell sees of the world. */
+static void shell(struct muster_request *request) {
+        if (muster_exec(muster_request_muster(request), "id -u; pwd; env; cat /proc/self/cgroup", NULL,
+                        on_shell, request))
+                muster_request_suspend(request);
+        else
+                muster_respond_text(request, 500, "%s", strerrorname_np(errno));
+}
+
 static void exit_in_handler(struct muster_request *request) {
         uint64_t code;
 
@@ -446,6 +473,8 @@ static const struct muster_route routes[] = {
         { "GET", "/exit", exit_in_handler },
         { "GET", "/leak", leak },
         { "GET", "/spawn", spawn },
+        { "GET", "/detach", detach },
+        { "GET", "/shell", shell },
         { "GET", "/try", respond_attempt },
         {},
 };
