@@ -67,13 +67,14 @@ static void destroy(void *data) {
 static void store_set(struct muster_request *request) {
         struct muster *muster = muster_request_muster(request);
         const char *text = muster_request_query(request, "value") ?: "";
+        size_t size = strlen(text) + 1;
         struct value *value;
 
-        value = malloc(sizeof(*value) + strlen(text) + 1);
+        value = malloc(sizeof(*value) + size);
         if (!value)
                 abort();
         value->destroyed = muster_counter(muster, "destroyed");
-        strcpy(value->text, text);
+        memcpy(value->text, text, size);
         muster_store_set(muster, muster_request_param(request, "key"), value, destroy);
         muster_respond_text(request, 200, "%zu", muster_store_count(muster));
 }
