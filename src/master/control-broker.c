@@ -20,14 +20,16 @@ int control_get_broker(sd_bus *bus, const char *path, const char *interface, con
         const struct process *agent = control_find_agent(service);
         usec_t now = now_monotonic();
         struct slot slot = {};
+        usec_t span;
 
         if (agent)
                 service_read_slot(service, agent, &slot);
+        span = slot.broker.state != SLOT_BROKER_NONE && slot.broker.since < now ? now - slot.broker.since
+                                                                                : 0;
         return sd_bus_message_append(reply, "a{sv}", 8, "State", "s", states[slot.broker.state], "Server",
                                      "s", slot.broker.server, "Reason", "s",
                                      slot.broker.state == SLOT_BROKER_CONNECTED ? "" : slot.broker.reason,
-                                     "ForUsec", "t", slot.broker.since < now ? now - slot.broker.since : 0,
-                                     "Connections", "t", slot.broker.connections, "Received", "t",
-                                     slot.broker.received, "Published", "t", slot.broker.published,
-                                     "Dropped", "t", slot.broker.dropped);
+                                     "ForUsec", "t", span, "Connections", "t", slot.broker.connections,
+                                     "Received", "t", slot.broker.received, "Published", "t",
+                                     slot.broker.published, "Dropped", "t", slot.broker.dropped);
 }
