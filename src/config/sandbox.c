@@ -61,7 +61,7 @@ static const struct place {
         /* addresses to listen on, which a reload may bring */
         { .path = "/", .roles = SANDBOX_MASTER, .access = LANDLOCK_BIND },
         /* the control socket of a master without systemd, and the groups of its children */
-        { .variable = "XDG_RUNTIME_DIR", .roles = SANDBOX_MASTER, .access = WRITE },
+        { .variable = "MUSTER_RUNTIME_DIR", .roles = SANDBOX_MASTER, .access = WRITE },
         { .path = "/run/muster", .roles = SANDBOX_MASTER, .access = WRITE },
         { .path = "/sys/fs/cgroup", .roles = SANDBOX_MASTER, .access = WRITE },
         /* the dynamic linker, without which no program starts */
