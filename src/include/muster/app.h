@@ -219,7 +219,8 @@ struct muster_application {
  */
 
 /* What this process is, the name of the instance it belongs to ("hello" of /etc/muster/hello.conf), and the
- * worker's number from 0 (-1 in the agent). A worker that takes the place of another has its number. */
+ * worker's number from 0 (-1 in the agent, its own number in a compute process). A worker that takes the place of another has
+ * its number. */
 MUSTER_PUBLIC enum muster_role muster_role(const struct muster *muster);
 MUSTER_PUBLIC const char *muster_instance(const struct muster *muster);
 MUSTER_PUBLIC int muster_worker(const struct muster *muster);
