@@ -17,12 +17,10 @@
  */
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "master/service.h"
 #include "util/fd.h"
 #include "util/log.h"
-#include "util/log-id.h"
 
 #define UNWANTED_SPAN USEC_PER_SEC /* what a job that nobody waits for may still take */
 #define ATTEMPTS_MAX  3U
@@ -53,63 +51,7 @@ bool compute_is_busy(const struct service *service, const struct process *proces
                compute_queue_find_on(&service->compute.queue, process->pid) != NULL;
 }
 
-/* ---- Answers ---- */
-
-/* An answer without a result takes little room, and no descriptor. */
-static int send_end(const struct process *client, uint64_t id, enum job_outcome outcome, int error) {
-        char payload[sizeof(struct job_answer) + 1] = {};
-        const struct job_answer answer = { .id = id, .error = error, .outcome = outcome };
-
-        memcpy(payload, &answer, sizeof(answer));
-        return channel_send(client->channel, MESSAGE_RESULT, payload, sizeof(payload));
-}
-
-static const struct process *find_client(const struct service *service, const struct compute_job *job) {
-        const struct process *client = job->client > 0 ? compute_find_process(service, job->client) : NULL;
-
-        return client && client->channel ? client : NULL;
-}
-
-/* There is a result, and no way to carry it. */
-static int send_broken(const struct service *service, const struct compute_job *job, int error) {
-        const struct process *client = find_client(service, job);
-
-        log_warning(error, "The result of a job of pid %d is dropped: %m", job->client);
-        return client ? send_end(client, job->call.id, JOB_BROKEN, error) : -EPIPE;
-}
-
-/* A client that is gone or does not read is no reason to stop: it asks no more, or it will be found to hang. */
-static void send_answer(const struct service *service, const struct compute_job *job, const void *payload,
-                        size_t size, int fd) {
-        const struct process *client = find_client(service, job);
-        int r = -EPIPE;
-
-        if (client)
-                r = fd >= 0 ? channel_send_fd(client->channel, MESSAGE_RESULT, payload, size, fd)
-                            : channel_send(client->channel, MESSAGE_RESULT, payload, size);
-        if (r == -ENOBUFS)
-                r = send_broken(service, job, r);
-        if (r < 0)
-                log_debug("The answer to a job of pid %d is lost: %s", job->client, strerror(-r));
-}
-
-static void count(struct compute_counts *counts, enum job_outcome outcome) {
-        switch (outcome) {
-        case JOB_CRASHED:
-                counts->crashed++;
-                break;
-        case JOB_LATE:
-                counts->late++;
-                break;
-        case JOB_REFUSED:
-        case JOB_HOMELESS:
-                counts->refused++;
-                break;
-        default:
-                counts->done++;
-                break;
-        }
-}
+/* ---- Ends of jobs ---- */
 
 /* The end of a job, which the queue does not have any more. */
 static void fail(struct service *service, struct compute_job *job, enum job_outcome outcome) {
@@ -118,8 +60,8 @@ static void fail(struct service *service, struct compute_job *job, enum job_outc
 
         memcpy(payload, &answer, sizeof(answer));
         if (job->client > 0) {
-                count(&service->compute.counts, outcome);
-                send_answer(service, job, payload, sizeof(payload), -1);
+                compute_count(&service->compute.counts, outcome);
+                compute_send_answer(service, job, payload, sizeof(payload), -1);
         }
         compute_job_free(job);
 }
@@ -143,21 +85,6 @@ static void end_process(struct service *service, const struct compute_job *job) 
                 service_start_now(service_position(service, process->role, process->number));
 }
 
-static void say_late(const struct compute_job *job) {
-        char span[USEC_FORMAT_MAX], task[JOB_TASK_SIZE + 16], target[CRASH_REQUEST_SIZE + 16], pid[32];
-        const char *const fields[] = {
-                LOG_FIELD_ID(LOG_ID_JOB_LATE), "MUSTER_ROLE=compute", task, target, pid, NULL,
-        };
-
-        (void) snprintf(task, sizeof(task), "MUSTER_TASK=%s", job->call.task);
-        (void) snprintf(target, sizeof(target), "MUSTER_TARGET=%s", job->call.request);
-        (void) snprintf(pid, sizeof(pid), "MUSTER_PID=%d", job->runs_on);
-        (void) log_fields(LOG_WARNING, 0, fields,
-                          "The job %s%s%s took longer than its %s, the compute process (pid %d) was killed",
-                          job->call.task, job->call.request[0] ? " of " : "", job->call.request,
-                          usec_format(job->call.timeout, span, sizeof(span)), job->runs_on);
-}
-
 static void arm(struct service *service);
 
 static int dispatch_deadline(sd_event_source *source, uint64_t when, void *userdata) {
@@ -169,7 +96,7 @@ static int dispatch_deadline(sd_event_source *source, uint64_t when, void *userd
         service->compute.armed = USEC_NEVER;
         while ((job = compute_queue_find_late(queue, now))) {
                 if (job->runs_on > 0 && job->client > 0)
-                        say_late(job);
+                        compute_say_late(job);
                 if (job->runs_on > 0)
                         end_process(service, job);
                 drop(service, job, JOB_LATE);
@@ -369,8 +296,8 @@ static int take_job(const struct process *client, const struct job_call *call, c
 
 /* One that has not become a job here. */
 static void refuse(struct service *service, const struct process *client, const struct job_call *call) {
-        count(&service->compute.counts, JOB_REFUSED);
-        (void) send_end(client, call->id, JOB_REFUSED, 0);
+        compute_count(&service->compute.counts, JOB_REFUSED);
+        (void) compute_send_end(client, call->id, JOB_REFUSED, 0);
 }
 
 static void receive_job(struct service *service, struct process *client, const struct message *message,
@@ -457,11 +384,11 @@ static void receive_answer(struct service *service, struct process *process, con
                 misbehave(process);
         else if (job && job->call.id == answer.id) {
                 if (job->client > 0) {
-                        count(&service->compute.counts, (enum job_outcome) answer.outcome);
+                        compute_count(&service->compute.counts, (enum job_outcome) answer.outcome);
                         if (r < 0)
-                                (void) send_broken(service, job, r);
+                                (void) compute_send_broken(service, job, r);
                         else
-                                send_answer(service, job, message->payload, message->size, fd);
+                                compute_send_answer(service, job, message->payload, message->size, fd);
                 }
                 compute_queue_remove(&service->compute.queue, job);
                 compute_job_free(job);
@@ -499,7 +426,7 @@ void compute_unsent(struct service *service, struct process *to, const struct me
                 log_warning(
                         0, "The result of a job of pid %d is dropped: too many descriptors are on their way",
                         to->pid);
-                (void) send_end(to, answer.id, JOB_BROKEN, -ENOBUFS);
+                (void) compute_send_end(to, answer.id, JOB_BROKEN, -ENOBUFS);
                 return;
         }
         job = compute_queue_find_on(&service->compute.queue, to->pid);

@@ -75,6 +75,24 @@ bool compute_is_busy(const struct service *service, const struct process *proces
 void compute_arm(struct service *service, usec_t when);
 struct process *compute_find_process(const struct service *service, pid_t pid);
 
+/* ---- compute-answer.c: what is told of them ---- */
+
+/* An answer without a result takes little room, and no descriptor. */
+int compute_send_end(const struct process *client, uint64_t id, enum job_outcome outcome, int error);
+
+/* There is a result, and no way to carry it. */
+int compute_send_broken(const struct service *service, const struct compute_job *job, int error);
+
+/* An answer as it was received, or made. The descriptor, if any, stays the caller's. */
+void compute_send_answer(const struct service *service, const struct compute_job *job, const void *payload,
+                         size_t size, int fd);
+
+/* Adds one more job that ended like this. */
+void compute_count(struct compute_counts *counts, enum job_outcome outcome);
+
+/* Its process was killed, since its time was over. */
+void compute_say_late(const struct compute_job *job);
+
 /* ---- compute-handover.c: an upgrade ---- */
 
 /* Whatever is in memory goes to descriptors, which survive. A job that was left by another master is taken over, also
