@@ -51,6 +51,20 @@ def test_the_table_in_the_readme_names_every_example():
         assert (EXAMPLES / path).exists(), path
 
 
+def test_what_the_article_has_wrong_is_said_where_the_readme_says():
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .*? \| .*? \| (`[a-z-]+\.c`(?:, `[a-z-]+\.c`)*) \|$", text.split("has wrong")[1], re.MULTILINE)
+    assert len(rows) >= 13
+    for name, slip in [
+        ("blocking-compute", "a second time"), ("blocking-compute", "；"), ("spawn", "child.id"), ("stdio-unread", "process.id"),
+        ("exec", "node - v"), ("exec", "stdoit"), ("fork-compute", "${sum}'"), ("fork-compute", "called for_compute.js"),
+        ("fork-compute", "killed"), ("worker-crash", "for('worker.js')"), ("worker-crash", "cpus.length"),
+        ("daemon", "requre"), ("cluster-message", "mesaage"), ("cluster-message", "sned"), ("send-handle", "sendHandler"),
+    ]:
+        assert any(f"`{name}.c`" in row for row in rows), name
+        assert slip in (EXAMPLES / f"{name}.c").read_text(encoding="utf-8"), (name, slip)
+
+
 # 线程和进程
 
 

@@ -12,7 +12,8 @@
  * and muster_offload(), which needs no new process for each request.
  *
  * The article's sum is a number, which res.end() does not take, and after it the request is answered a second time with
- * "ok"; what was meant is the sum as text, or else "ok". The sum is a double, as every number of JavaScript is: the
+ * "ok"; what was meant is the sum as text, or else "ok". Behind console.timeEnd() stands a Chinese semicolon, `；`, which
+ * JavaScript does not read. The sum is a double, as every number of JavaScript is: the
  * integer would not fit into 64 bits. `[app] n` is how far it counts, 1e10 as there.
  */
 

@@ -10,8 +10,8 @@
  * What is run here is `uname -r`, which every machine has, or what `[app] command` says. More output than 200 KiB, Node's
  * maxBuffer and ours, ends the command with an error; a time that is too long does too.
  *
- * The article writes `node - v`, which is the program `node` with two arguments, and names what it prints in two other
- * ways than its parameters.
+ * The article writes `node - v`, which is the program `node` with two arguments, and prints `error` and `stdoit` where its
+ * parameters are `err` and `stdout`: it ends with a ReferenceError.
  */
 
 #include <errno.h>

@@ -16,7 +16,9 @@
  * nobody can know whether what it had said is right. So the fault comes from a timer, a moment after the answer, and at /
  * one sees what the article's clients see. /500 is the other way.
  *
- * In the article's master.js `for('worker.js')` stands where `fork` is meant.
+ * In the article's master.js `for('worker.js')` stands where `fork` is meant. Its loop to `cpus.length` is right as long as
+ * `cpus` is what os.cpus() returns, a list; the function os.cpus itself has a length too, 0, and then no worker is
+ * started and nothing says so. Here `[worker] workers = auto` counts them.
  */
 
 #include <signal.h>
