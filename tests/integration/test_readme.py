@@ -62,6 +62,18 @@ def test_the_files_the_readme_names_exist():
         assert (SOURCE / path).exists(), path
 
 
+def test_the_manual_of_the_interface_names_every_call_of_its_header():
+    header = (SOURCE / "src" / "include" / "muster" / "app.h").read_text(encoding="utf-8")
+    manual = (SOURCE / "packaging" / "man" / "muster-app.3.scd").read_text(encoding="utf-8")
+    calls = re.findall(r"^MUSTER_PUBLIC\s[^(]*?(muster_[a-z_]+)\(", header, re.MULTILINE)
+    assert len(calls) > 100
+    assert not [call for call in calls if f"*{call}*()" not in manual]
+    members = re.search(r"^struct muster_application \{\n(.*?)^\};", header, re.MULTILINE | re.DOTALL)[1]
+    names = set(re.findall(r"(\w+)\)?(?:\([^()]*\))?;", members)) - {"api", "size"}
+    assert {"routes", "forks", "tasks", "schedules", "compute_stop"} < names
+    assert not [name for name in names if f"*{name}*" not in manual]
+
+
 def test_the_bundled_application_answers_what_the_readme_says(service):
     muster = service({"muster.module": "hello", "worker.workers": 1})
     (worker,) = muster.worker_pids()
