@@ -9,6 +9,8 @@
 #include "cli/instance.h"
 #include "cli/verb.h"
 
+#define HEAD_WIDTH 34 /* of the verbs in the help */
+
 struct verb {
         const char *name;
         bool wants_instance;
@@ -35,7 +37,7 @@ static const struct verb verbs[] = {
         { "stop", true, 1, 1, verb_stop, "[NAME] WORKER", "let a worker finish and leave its place empty" },
         { "quarantine", true, 0, 0, verb_quarantine, "[NAME]", "what is refused since it crashes workers" },
         { "counters", true, 0, 0, verb_counters, "[NAME]", "what the application counts" },
-        { "schedule", true, 0, 2, verb_schedule, "[NAME] list|run|pause|resume [SCHEDULE]",
+        { "schedule", true, 0, 2, verb_schedule, "[NAME] [run|pause|resume SCHEDULE]",
           "what runs when, and how it went", schedule_actions },
         { "send", true, 1, 2, verb_send, "[NAME] ACTION [DATA] --to TARGET", "a message to the application",
           any_words },
@@ -52,8 +54,11 @@ static void print_help(void) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 char head[64];
 
-                (void) snprintf(head, sizeof(head), "%s %s", verbs[i].name, verbs[i].usage);
-                (void) printf("  %-34s %s\n", head, verbs[i].help);
+                if (snprintf(head, sizeof(head), "%s %s", verbs[i].name, verbs[i].usage) > HEAD_WIDTH) {
+                        (void) printf("  %s\n", head);
+                        head[0] = '\0';
+                }
+                (void) printf("  %-*s %s\n", HEAD_WIDTH, head, verbs[i].help);
         }
         (void) puts(
                 "\n"
