@@ -3,7 +3,7 @@
 
 import pytest
 
-from muster import SOURCE
+from muster import SOON, SOURCE
 
 
 @pytest.fixture
@@ -57,9 +57,18 @@ def test_compute_adds_up_in_four_ways(service, way):
     assert muster.get(f"/compute{way}?n=1000").text == "sum is 499500\n"
     assert muster.get(f"/compute{way}?n=0").text == "sum is 0\n"
     assert muster.get(f"/compute{way}?n=10000000").text == f"sum is {sum(range(10000000))}\n"
-    for n in ("", "?n=", "?n=-1", "?n=1e6", "?n=6000000001", "?n=99999999999999999999"):
+    for n in ("", "?n=", "?n=-1", "?n=1e6", "?n=10000000001", "?n=99999999999999999999"):
         assert muster.get(f"/compute{way}{n}").status == 400
     assert muster.get("/").text == "hello\n"
+
+
+def test_compute_adds_up_as_far_as_the_article_does(service):
+    """Its sum is one of more than 64 bits."""
+    config = {"compute.timeout": "5min", "http.request_timeout": "5min", "compute.idle": "no"}
+    muster = service({"muster.module": "compute", "worker.workers": 1, **config})
+    with muster.client(timeout=30 * SOON) as client:
+        for n in (1414213562, 1414213564, 10**10):
+            assert client.get(f"/compute/offload?n={n}").text == f"sum is {n * (n - 1) // 2}\n"
 
 
 @pytest.mark.parametrize("way", ["/fork", "/offload", "/thread"])

@@ -21,23 +21,46 @@
 
 #include <muster/app.h>
 
-#define N_MAX UINT64_C(6000000000) /* its sum fits into 64 bits */
+#define N_MAX    UINT64_C(10000000000) /* the article's */
+#define N_DIGITS 11
+#define SUM_SIZE 64
+
+/* The sum of the article does not fit into 64 bits: it is kept in two parts, as it is written. */
+#define PART  UINT64_C(1000000000000000000)
+#define BLOCK UINT64_C(1000000)
 
 /* One addition after the other: a compiler would know the sum without adding. */
-static uint64_t add_up(uint64_t n) {
+static uint64_t add_block(uint64_t begin, uint64_t end) {
         uint64_t sum = 0;
 
-        for (uint64_t i = 0; i < n; i++) {
+        for (uint64_t i = begin; i < end; i++) {
                 sum += i;
                 __asm__ volatile("" : "+r"(sum));
         }
         return sum;
 }
 
+static const char *add_up(uint64_t n, char text[static SUM_SIZE]) {
+        uint64_t high = 0, low = 0;
+
+        for (uint64_t i = 0; i < n; i += BLOCK) {
+                low += add_block(i, n - i < BLOCK ? n : i + BLOCK);
+                if (low >= PART) {
+                        high++;
+                        low -= PART;
+                }
+        }
+        if (high > 0)
+                (void) snprintf(text, SUM_SIZE, "sum is %" PRIu64 "%018" PRIu64 "\n", high, low);
+        else
+                (void) snprintf(text, SUM_SIZE, "sum is %" PRIu64 "\n", low);
+        return text;
+}
+
 static int parse(const char *text, uint64_t *ret) {
         size_t length = strspn(text, "0123456789");
 
-        if (length == 0 || length > 10 || text[length])
+        if (length == 0 || length > N_DIGITS || text[length])
                 return -EINVAL;
         *ret = strtoull(text, NULL, 10);
         return *ret <= N_MAX ? 0 : -ERANGE;
@@ -54,13 +77,14 @@ static const char *read_n(struct muster_request *request, uint64_t *ret) {
 }
 
 static int sum(const void *input, size_t size, struct muster_result *result) {
+        char text[SUM_SIZE];
         uint64_t n;
         int r;
 
         r = parse(input, &n);
         if (r < 0)
                 return r;
-        return muster_result_text(result, "sum is %" PRIu64 "\n", add_up(n));
+        return muster_result_text(result, "%s", add_up(n, text));
 }
 
 static void answer(struct muster_request *request, int error, const void *output, size_t size, void *data) {
@@ -76,10 +100,11 @@ static void hello(struct muster_request *request) {
 }
 
 static void block(struct muster_request *request) {
+        char text[SUM_SIZE];
         uint64_t n;
 
         if (read_n(request, &n))
-                muster_respond_text(request, 200, "sum is %" PRIu64 "\n", add_up(n));
+                muster_respond_text(request, 200, "%s", add_up(n, text));
 }
 
 static void refuse(struct muster_request *request, int error) {
@@ -116,14 +141,14 @@ static void thread(struct muster_request *request) {
 
 /* In that process: adds up what its parent sends, sends the sum back and ends. */
 static void on_number(struct muster *muster, const void *bytes, size_t size, int fd, void *data) {
-        char text[64];
+        char text[SUM_SIZE];
         uint64_t n;
 
         if (!bytes || parse(bytes, &n) < 0) {
                 muster_exit(muster, EXIT_FAILURE);
                 return;
         }
-        (void) snprintf(text, sizeof(text), "sum is %" PRIu64 "\n", add_up(n));
+        (void) add_up(n, text);
         muster_exit(muster,
                     muster_parent_send(muster, text, strlen(text), -1) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
