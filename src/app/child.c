@@ -35,7 +35,10 @@
  * application's stop function is called. */
 #define DEADLINE_EXTRA (2 * USEC_PER_SEC)
 
-/* At the end, for children of the application to end in order. */
+/* At the end, for messages that have come and were not read yet: */
+#define REST_PATIENCE (500 * USEC_PER_MSEC)
+
+/* and for children of the application to end in order. */
 #define CHILDREN_PATIENCE USEC_PER_SEC
 
 /* The application's functions for this role; each may be NULL. */
@@ -472,10 +475,19 @@ static void empty_store(struct muster *muster) {
         store_empty(muster->store);
 }
 
+/* What was sent to this process reaches it, or its sender is told: nothing stays unread between the two. */
+static void read_rest(struct child *child) {
+        bool listens = child->started && child->muster->role != MUSTER_ROLE_COMPUTE && !has_faulted(child);
+
+        if (child->channel && listens)
+                channel_read_rest(child->channel, usec_add(now_monotonic(), REST_PATIENCE));
+}
+
 int child_finish(struct child *child) {
         if (child->failed)
                 return EXIT_FAILURE;
         child->muster->slot->state = SLOT_STOPPING;
+        read_rest(child);
         if (child->started && !has_faulted(child))
                 run_hook(child, "stop", child->hooks.stop);
         if (child->started && !has_faulted(child))

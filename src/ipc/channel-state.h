@@ -26,7 +26,8 @@ struct channel {
         struct outbox bulk;
         bool held;    /* of those, bulk */
         bool blocked; /* the other end does not read: until there is room again */
-        bool broken;  /* the other end is gone; reading will tell */
+        bool broken;  /* the other end is gone, or takes nothing more; reading will tell */
+        bool ended;   /* nothing is read any more */
 
         int received_fds[MESSAGE_FDS_MAX]; /* with the frame that is being delivered, or -1 */
         unsigned int n_received_fds;

@@ -69,7 +69,7 @@ static void channel_close(struct channel *channel, int error) {
 }
 
 static uint32_t wanted_events(const struct channel *channel) {
-        return EPOLLIN | (channel->blocked ? EPOLLOUT : 0U);
+        return (channel->ended ? 0U : EPOLLIN) | (channel->blocked ? EPOLLOUT : 0U);
 }
 
 int channel_update_events(struct channel *channel) {
@@ -276,6 +276,26 @@ void channel_process(struct channel *channel, uint32_t events) {
                 channel->freed = false;
                 channel_free(channel);
         }
+}
+
+void channel_read_rest(struct channel *channel, usec_t until) {
+        size_t size = 0;
+        int r = 1;
+
+        if (channel->fd < 0 || shutdown(channel->fd, SHUT_RD) < 0)
+                return;
+        channel->ended = true;
+        (void) channel_update_events(channel);
+        channel->dispatching = true;
+        channel_begin_dispatch();
+        while (channel->fd >= 0 && r > 0 && now_monotonic() < until) {
+                r = receive(channel, &size);
+                if (r > 0 && deliver(channel, size) < 0)
+                        channel_close(channel, -EBADMSG);
+                close_received(channel);
+        }
+        channel->dispatching = false;
+        channel_end_dispatch();
 }
 
 void channel_reject(struct channel *channel) {

@@ -5,6 +5,7 @@
 
 #include "ipc/message.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 /* One end of a SOCK_SEQPACKET socketpair between the master and a child. See channel.c and channel-send.c. */
 
@@ -87,6 +88,10 @@ int channel_send_raw(int fd, enum message_type type);
 int channel_send_raw_payload(int fd, enum message_type type, const void *payload, size_t size);
 
 /* ---- Receiving ---- */
+
+/* For who is about to end, outside of a dispatch: takes nothing more, so that the other end has -EPIPE for what it sends from
+ * now on, and delivers what had been sent before, or as much of it as there is time for until then. Sending goes on. */
+void channel_read_rest(struct channel *channel, usec_t until);
 
 /* While a frame is being delivered: it is not what it may be. The channel is closed with -EBADMSG. */
 void channel_reject(struct channel *channel);

@@ -53,6 +53,41 @@ static void test_last_words_are_read_though_the_peer_has_not_read_ours(void **st
         assert_int_equal(fixture->closed, 0);
 }
 
+static void test_at_the_end_all_that_has_come_is_read_and_nothing_more_is_taken(void **state) {
+        struct channel_fixture *fixture = *state;
+        char buffer[64];
+
+        for (int i = 0; i < 40; i++)
+                send_failed(fixture->peer, "x");
+        channel_read_rest(fixture->channel, USEC_NEVER);
+        assert_int_equal(fixture->n_messages, 40);
+        assert_int_equal(channel_send_raw(fixture->peer, MESSAGE_READY), -EPIPE);
+        assert_int_equal(fixture->closed, 1);
+
+        assert_int_equal(channel_send(fixture->channel, MESSAGE_DRAIN, NULL, 0), 0);
+        channel_fixture_run(fixture);
+        assert_true(recv(fixture->peer, buffer, sizeof(buffer), MSG_DONTWAIT) > 0);
+}
+
+static void test_at_the_end_it_reads_for_so_long_and_no_longer(void **state) {
+        struct channel_fixture *fixture = *state;
+
+        send_failed(fixture->peer, "x");
+        channel_read_rest(fixture->channel, now_monotonic());
+        assert_int_equal(fixture->n_messages, 0);
+        assert_int_equal(channel_send_raw(fixture->peer, MESSAGE_READY), -EPIPE);
+}
+
+static void test_who_sends_rubbish_at_the_end_is_cut_off_too(void **state) {
+        struct channel_fixture *fixture = *state;
+
+        assert_int_equal(send(fixture->peer, "rubbish, all of it", 18, 0), 18);
+        send_failed(fixture->peer, "x");
+        channel_read_rest(fixture->channel, USEC_NEVER);
+        assert_int_equal(fixture->n_messages, 0);
+        assert_int_equal(fixture->closed, -EBADMSG);
+}
+
 static void test_who_sends_rubbish_is_cut_off(void **state) {
         struct channel_fixture *fixture = *state;
 
@@ -244,6 +279,9 @@ int main(void) {
                 TEST(test_messages_arrive_whole_and_in_order),
                 TEST(test_last_words_are_read_before_the_end),
                 TEST(test_last_words_are_read_though_the_peer_has_not_read_ours),
+                TEST(test_at_the_end_all_that_has_come_is_read_and_nothing_more_is_taken),
+                TEST(test_at_the_end_it_reads_for_so_long_and_no_longer),
+                TEST(test_who_sends_rubbish_at_the_end_is_cut_off_too),
                 TEST(test_who_sends_rubbish_is_cut_off),
                 TEST(test_a_datagram_that_is_too_large_is_rubbish),
                 TEST(test_a_flood_does_not_starve_the_loop),

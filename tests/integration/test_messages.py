@@ -285,3 +285,36 @@ def test_a_worker_that_drains_still_receives(trio):
     assert response.text == "later" and response.closes
     muster.wait_gone(two.pid)
     assert alive(one.pid)
+
+
+def test_what_one_has_got_when_it_ends_it_handles(trio):
+    muster, one, two, _ = trio
+    two.settle()
+    two.client.close()
+    os.kill(two.pid, signal.SIGSTOP)
+    for i in range(40):
+        assert one.do(f"say {two.pid} do say,{one.pid},note,{i}") == "0"
+    os.kill(two.pid, signal.SIGTERM)
+    os.kill(two.pid, signal.SIGCONT)
+    muster.wait_gone(two.pid)
+
+    # The last of them may still have been on their way to the master, and their sender is told
+    told = lambda: sum(int(line.split()[-1]) for line in one.heard(f"failed ESRCH do {two.pid}"))
+    wait_for(lambda: len(one.heard("note")) + told() >= 40, "all to be handled, or told")
+    assert one.heard("note") == [f"note {two.pid} worker {len(str(i))} {i}" for i in range(40 - told())]
+    assert told() < 10
+
+
+def test_what_is_sent_to_one_that_ends_just_now_is_told(service, directory):
+    gate = directory / "gate"
+    muster = service({**CONFIG, "app.stop_gate": gate})
+    one, two, agent = peers(muster)
+    gate.touch()
+    two.client.close()
+    os.kill(two.pid, signal.SIGTERM)
+    muster.log.wait_for(f"{two.pid} is stopped")
+    assert one.do(f"say {two.pid} note x") == "0"
+    assert one.wait("failed") == [f"failed ESRCH note {two.pid} 1"]
+    gate.unlink()
+    muster.wait_gone(two.pid)
+    agent.client.close()

@@ -409,6 +409,12 @@ static int start(struct muster *muster) {
 }
 
 static void stop(struct muster *muster) {
+        const char *gate = muster_config(muster, "stop_gate");
+
+        if (gate)
+                muster_log(LOG_NOTICE, "%d is stopped", getpid());
+        while (gate && access(gate, F_OK) == 0)
+                usleep(2000);
         for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]) && streams[i].from; i++)
                 muster_log(LOG_NOTICE,
                            "From %d came %" PRIu64 ", %" PRIu64 " out of order, %" PRIu64 " gaps",

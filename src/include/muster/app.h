@@ -355,8 +355,9 @@ MUSTER_PUBLIC int muster_send_to_agent(struct muster *muster, const char *action
 MUSTER_PUBLIC int muster_send_random(struct muster *muster, const char *action, const void *data,
                                      size_t size);
 
-/* To the worker or agent with that pid. -ESRCH where there is none; one that ends before the message reaches it is
- * told to the failure handler. */
+/* To the worker or agent with that pid. -ESRCH where there is none, -EINVAL for 0 and less. One that ends in good order
+ * handles what has come; what comes later is told to the failure handler. What one had not read yet when it was killed or
+ * crashed is lost with it: who must know asks, see muster_ask(). */
 MUSTER_PUBLIC int muster_send_to(struct muster *muster, pid_t pid, const char *action, const void *data,
                                  size_t size);
 
