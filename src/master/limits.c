@@ -44,6 +44,8 @@ void limits_open(struct service *service) {
                 log_info("The processes get no cgroups of their own: there is no cgroup version 2");
         else if (r == -EPERM)
                 log_info("The processes get no cgroups of their own: ours is not delegated (Delegate=yes)");
+        else if (r == -EBADMSG)
+                log_info("The processes get no cgroups of their own: ours is outside of our namespace");
         else if (r < 0)
                 log_full(LOG_INFO, r, "The processes get no cgroups of their own: %m");
         else
