@@ -114,6 +114,7 @@ static int take_option(struct arguments *arguments, int option) {
 
 int arguments_parse(struct arguments *ret, int argc, char **argv) {
         struct arguments arguments = { .delay = DELAY_DEFAULT };
+        char *program = argv[0];
         int option, r;
 
         /* Up to the verb, and then the rest, wherever it stands */
@@ -131,6 +132,7 @@ int arguments_parse(struct arguments *ret, int argc, char **argv) {
                 arguments.verb = argv[optind];
                 argv += optind;
                 argc -= optind;
+                argv[0] = program; /* who getopt says it is */
                 optind = streq(arguments.verb, "logs") ? 1 : 0;
                 if (optind > 0)
                         break;

@@ -101,9 +101,12 @@ def test_where_no_worker_is_ready_random_reaches_nobody(start):
 
 
 @pytest.mark.parametrize("words", [("say",), ("say", "hello", "--to", "nobody"), ("say", "hello", "--to", ""), ("--to", "app"),
-                                   ("say", "hello", "more", "and more", "--to", "app")])
+                                   ("say", "hello", "more", "and more", "--to", "app"), ("say", "hello", "--to"),
+                                   ("say", "hello", "--for", "app")])
 def test_a_command_that_makes_no_sense_is_refused(muster, words):
-    assert muster.ctl("send", *words).returncode == USAGE
+    done = muster.ctl("send", *words)
+    assert done.returncode == USAGE
+    assert "musterctl: " in done.stderr
 
 
 @pytest.mark.parametrize("action", ["", "x" * 256])
