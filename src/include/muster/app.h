@@ -755,7 +755,7 @@ MUSTER_PUBLIC struct muster_child *muster_fork(struct muster *muster, const char
 
 /* Sends a message to a child of muster_fork(), with a descriptor (a socket, a memfd, a pipe …; -1: none) that
  * stays the caller's and can be closed afterwards. Up to 16 MiB. 0; -ENOBUFS when the child has not read 1
- * MiB yet (nothing was sent: wait for on_drain), -EPIPE when it is gone, -EMSGSIZE, -EINVAL for a child of
+ * MiB yet (nothing was sent: wait for on_drain), -EPIPE when it is gone, -EMSGSIZE, -EBADF, -EINVAL for a child of
  * another kind, -ENOMEM. */
 MUSTER_PUBLIC int muster_child_send(struct muster_child *child, const void *bytes, size_t size, int fd);
 
