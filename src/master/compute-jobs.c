@@ -227,6 +227,23 @@ static void give_up(struct service *service, struct process *process, struct com
                 drop(service, job, JOB_CRASHED);
 }
 
+/* Until there is one that it can be given. */
+static void give_next(struct service *service, struct process *process) {
+        const struct taker taker = { service, process };
+        int r;
+
+        do {
+                struct compute_job *job;
+
+                job = compute_queue_next(&service->compute.queue, suits, (void *) &taker);
+                if (!job)
+                        return;
+                r = give(process, job);
+                if (r < 0)
+                        give_up(service, process, job, r);
+        } while (r < 0 && r != -EPIPE);
+}
+
 void compute_proceed(struct service *service) {
         struct process *idle[IDLE_MAX];
         size_t n;
@@ -234,18 +251,8 @@ void compute_proceed(struct service *service) {
         if (service->compute.queue.n_waiting == 0)
                 return;
         n = collect_idle(service, idle);
-        for (size_t i = 0; i < n; i++) {
-                const struct taker taker = { service, idle[i] };
-                struct compute_job *job;
-                int r;
-
-                job = compute_queue_next(&service->compute.queue, suits, (void *) &taker);
-                if (!job)
-                        continue;
-                r = give(idle[i], job);
-                if (r < 0)
-                        give_up(service, idle[i], job, r);
-        }
+        for (size_t i = 0; i < n; i++)
+                give_next(service, idle[i]);
 }
 
 /* ---- What clients say ---- */
