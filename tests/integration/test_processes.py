@@ -3,9 +3,11 @@
 
 import os
 import pathlib
+import resource
 import time
 
 from muster import Process, alive, wait_for
+from upgrades import upgrade
 
 
 def title(pid):
@@ -52,6 +54,18 @@ def test_children_inherit_no_descriptors_they_are_not_meant_to_have(service, dir
         for pid in [*muster.worker_pids(), muster.agent()]:
             targets = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
             assert secret.name not in targets
+
+
+def test_the_master_may_have_all_descriptors_it_is_allowed_and_its_children_what_is_usual(service):
+    """Also when another master has taken over."""
+    def limit(pid):
+        return resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+    muster = service({"worker.workers": 1}, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 2000)))
+    for count in (1, 2):
+        assert limit(muster.pid) == (2000, 2000)
+        assert {limit(pid) for pid in (muster.agent(), *muster.worker_pids())} == {(300, 2000)}
+        upgrade(muster, count)
 
 
 def test_a_busy_worker_keeps_nobody_waiting(service):

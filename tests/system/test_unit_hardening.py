@@ -80,18 +80,6 @@ def test_what_computes_gives_way_to_what_serves(installed):
         assert installed.run("ps", "-o", "cls=,ni=", "-p", str(pid)).split() == ["TS", "0"]
 
 
-def test_the_master_may_have_all_descriptors_it_is_allowed_and_its_children_what_is_usual(hello):
-    def limits(pid):
-        soft, hard = hello.run("prlimit", "--noheadings", "--output=SOFT,HARD", "--nofile", f"--pid={pid}").split()
-        return int(soft), int(hard)
-
-    assert hello.http(URL)[0] == 200
-    usual = int(hello.show(HELLO, "LimitNOFILESoft"))
-    soft, hard = limits(hello.main_pid(HELLO))
-    assert soft == hard >= usual
-    assert {limits(pid) for pid in workers(hello)} == {(usual, hard)}
-
-
 def test_a_worker_serves_without_a_network(hello):
     assert hello.http(URL)[0] == 200
     outside = hello.run("readlink", "/proc/1/ns/net")
