@@ -171,12 +171,13 @@ static void what_cannot_be_started_is_told_with_its_reason(void **state) {
 static void a_text_without_an_interpreter_is_not_given_to_the_shell(void **state) {
         char path[] = "/tmp/muster-spawn-XXXXXX";
         const char *const paths[] = { path, NULL };
-        int fd = mkstemp(path);
+        int fd = mkstemp(path), r;
 
         assert_true(fd >= 0 && write(fd, "exit 0\n", 7) == 7 && fchmod(fd, 0700) == 0);
         fd_close(fd);
-        assert_int_equal(try(paths, NULL), -ENOEXEC);
+        r = try(paths, NULL);
         (void) unlink(path);
+        assert_int_equal(r, -ENOEXEC);
 }
 
 static void a_child_dies_with_the_thread_that_started_it(void **state) {
