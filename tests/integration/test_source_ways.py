@@ -8,13 +8,17 @@ line of JSON.
 import json
 import os
 import signal
+import statistics
+import subprocess
+import sys
 import time
+import types
 
 import pytest
 
 import nats
 from client import SLOW, SOON, wait_for
-from muster import build_dir
+from muster import build_dir, free_port
 from sources import DIRECT, built, config, loaded, status, statuses, value, wait_all
 
 pytestmark = built
@@ -148,6 +152,43 @@ def test_push_refreshes_every_worker_at_once(pushed, server, origin):
                       "last_worker_ms": [round(1000 * seconds, 1) for seconds in took]}))
     assert max(took) < 1 * SLOW
     assert min(took) < 1
+
+
+def test_an_origin_that_takes_few_connections_at_once_is_not_overrun(service, server, directory):
+    """Python's own, as in the README: five may wait in its socket, and whoever comes on top tries again after a second."""
+    folder = directory / "origin"
+    folder.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as origin:
+        try:
+            took = push_to_many(service, server, folder, port)
+            assert statistics.median(took) < 0.9, took
+        finally:
+            origin.kill()
+
+
+def push_to_many(service, server, folder, port):
+    """How long each of some pushes took until the last of sixteen workers had the data."""
+
+    def change(text):
+        (folder / "new").write_text(json.dumps({"greeting": text}))
+        (folder / "new").rename(folder / "data.json")
+
+    where = types.SimpleNamespace(url=f"http://127.0.0.1:{port}/data.json")
+    change("first")
+    muster = service(config(where, subject=SUBJECT, **{"worker.workers": 16, "broker.url": server.url}), variables=DIRECT)
+    wait_all(muster, loaded, "the data in every worker")
+    wait_until_heard(muster, server)
+    took = []
+    for number in range(5):
+        change(f"pushed {number}")
+        published = time.time()
+        publish(server)
+        found = wait_everywhere(muster, f"pushed {number}", "push")
+        took.append(max(worker["changedAt"] for worker in found.values()) - published)
+        settle(muster)
+    return took
 
 
 # ---- Together, and in need

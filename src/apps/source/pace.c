@@ -7,6 +7,10 @@
  * meanwhile: data that changes a hundred times a second is not fetched a hundred times, and what is fetched last was asked for
  * after the last change. Between the beginnings of two requests lies `spacing`.
  *
+ * What all workers want at the same moment they ask for one after another, each a little later than the one before it: an
+ * origin takes only so many connections at once, and who is not among them tries again after a second. Who asks for
+ * all of them does not wait.
+ *
  * An update that failed is wanted again after a pause that doubles with each failure, and varies by half up and down, so
  * that the workers do not all come at once when the origin is back. Whatever else wants an update ends the pause, but not
  * within `backoff_min` of the latest request: who is told of a hundred changes by a broker while the origin is
@@ -49,8 +53,10 @@ static uint64_t later_of(uint64_t a, uint64_t b) {
 
 void pace_want(struct pace *pace, const struct want *want, uint64_t now) {
         uint64_t pause = pace->failures > 0 ? pace->backoff_min : pace->spacing;
-        uint64_t when = pace->begun > 0 ? later_of(now, pace->begun + pause) : now;
+        uint64_t when = want->tell ? now : now + pace->offset;
 
+        if (pace->begun > 0)
+                when = later_of(when, pace->begun + pause);
         pace->not_before = pace->wanted && pace->not_before < when ? pace->not_before : when;
         pace->next = pace->wanted ? both(&pace->next, want) : *want;
         pace->wanted = true;

@@ -23,6 +23,7 @@ struct want {
 
 struct pace {
         uint64_t spacing;     /* from one request to the next at least */
+        uint64_t offset;      /* later than others who want the same at this moment */
         uint64_t backoff_min; /* after a failure, doubled by each */
         uint64_t backoff_max;
         bool asking; /* a request is under way: `now` */

@@ -46,6 +46,27 @@ static void test_the_first_is_asked_for_at_once(void **state) {
         assert_true(pace_next(&pace) == NEVER);
 }
 
+static void test_what_all_want_is_asked_for_one_after_another(void **state) {
+        struct pace pace = new_pace();
+
+        pace.offset = 15 * MSEC;
+        pace_want(&pace, &push, START);
+        pace_want(&pace, &push, START + 10 * MSEC);
+        assert_true(pace_next(&pace) == START + 15 * MSEC);
+        (void) pace_begin(&pace, START + 15 * MSEC);
+        pace_want(&pace, &push, START + 20 * MSEC);
+        pace_end(&pace, START + 30 * MSEC, false, MIDDLE);
+        assert_true(pace_next(&pace) == START + 115 * MSEC);
+}
+
+static void test_who_asks_for_all_does_not_wait_for_the_others(void **state) {
+        struct pace pace = new_pace();
+
+        pace.offset = 15 * MSEC;
+        pace_want(&pace, &pull, START);
+        assert_true(pace_next(&pace) == START);
+}
+
 static void test_what_is_wanted_while_one_is_under_way_follows_it_once(void **state) {
         struct pace pace = new_pace();
         struct want want;
@@ -184,6 +205,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing_is_asked_that_nobody_wants),
                 cmocka_unit_test(test_the_first_is_asked_for_at_once),
+                cmocka_unit_test(test_what_all_want_is_asked_for_one_after_another),
+                cmocka_unit_test(test_who_asks_for_all_does_not_wait_for_the_others),
                 cmocka_unit_test(test_what_is_wanted_while_one_is_under_way_follows_it_once),
                 cmocka_unit_test(test_a_hundred_changes_in_a_second_are_asked_for_ten_times),
                 cmocka_unit_test(test_one_request_does_for_all_that_is_wanted),

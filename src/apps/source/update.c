@@ -10,7 +10,7 @@
  * nothing, they learn that nobody knows ("unreachable", with the reason). So they agree not only on the data
  * but also on whether it is stale, and the origin is asked once.
  *
- * A worker begins with the copy on disk, if there is one, and asks the origin at once.
+ * A worker begins with the copy on disk, if there is one, and asks the origin when it is its turn among those that start.
  *
  * An answer that cannot be used changes nothing but that: the data stays, and so does the validator that stands for it.
  */
@@ -27,6 +27,10 @@
 
 #define BACKOFF_MIN MUSTER_SEC(1)
 #define BACKOFF_MAX MUSTER_SEC(60)
+
+/* From one worker to the next, and how many there are until they begin anew */
+#define OFFSET      MUSTER_MSEC(5)
+#define OFFSETS_MAX 64
 
 static void begin(struct update *update);
 
@@ -220,7 +224,7 @@ static void read_copy(struct update *update) {
 
 int update_start(struct update *update, struct muster *muster, void (*settled)(void *data), void *data) {
         const struct want first = { .by = BY_FORCE };
-        int r;
+        int number = muster_worker(muster), r;
 
         update->muster = muster;
         update->settled = settled;
@@ -230,6 +234,7 @@ int update_start(struct update *update, struct muster *muster, void (*settled)(v
                 return r;
         update->cache.fresh_for = update->settings.fresh_for;
         update->pace.spacing = update->settings.spacing;
+        update->pace.offset = number > 0 ? (uint64_t) (number % OFFSETS_MAX) * OFFSET : 0;
         update->pace.backoff_min = BACKOFF_MIN;
         update->pace.backoff_max = BACKOFF_MAX;
         read_copy(update);
