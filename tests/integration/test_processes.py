@@ -7,7 +7,7 @@ import resource
 import time
 
 from muster import Process, alive, wait_for
-from upgrades import upgrade
+from upgrades import pids, settle, upgrade
 
 
 def title(pid):
@@ -64,8 +64,10 @@ def test_the_master_may_have_all_descriptors_it_is_allowed_and_its_children_what
     muster = service({"worker.workers": 1}, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 2000)))
     for count in (1, 2):
         assert limit(muster.pid) == (2000, 2000)
-        assert {limit(pid) for pid in (muster.agent(), *muster.worker_pids())} == {(300, 2000)}
+        children = pids(muster)
+        assert {limit(pid) for pid in children} == {(300, 2000)}
         upgrade(muster, count)
+        settle(muster, children)
 
 
 def test_a_busy_worker_keeps_nobody_waiting(service):
