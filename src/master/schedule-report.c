@@ -93,7 +93,7 @@ void schedule_report_tick(struct schedule *schedule, enum schedule_verdict verdi
         struct fields fields;
 
         make_fields(&fields, NULL, schedule);
-        if (tick->missed > 0 && verdict != SCHEDULE_PAUSED && verdict != SCHEDULE_REPEATED)
+        if (tick->missed > 0 && (verdict == SCHEDULE_BEGUN || verdict == SCHEDULE_QUEUED))
                 (void) log_fields(
                         LOG_NOTICE, 0, fields.list,
                         "Schedule %s: %s%u times when it was due have been missed, it runs once for all",
