@@ -102,6 +102,9 @@ def test_the_three_ways_of_the_readme(walk):
     walk.everywhere("good day", "force")
     walk.listens(4222)  # Debian's package has started it
     walk.follow("[broker]")
+    # Otherwise a worker that is slow to start finds the next data by itself
+    wait_until(lambda: not any(found["stale"] for found in walk.statuses()), "the data in every new worker")
+    walk.follow("good evening")
     walk.everywhere("good evening", "push")
     # The sandbox, which lets all that through, has refused nothing
     assert not walk.container.journal("-u", SERVICE, f"MESSAGE_ID={REFUSED_ID}")
