@@ -42,7 +42,7 @@ void compute_send_answer(const struct service *service, const struct compute_job
         if (client)
                 r = fd >= 0 ? channel_send_fd(client->channel, MESSAGE_RESULT, payload, size, fd)
                             : channel_send(client->channel, MESSAGE_RESULT, payload, size);
-        if (r == -ENOBUFS)
+        if (r < 0 && r != -EPIPE)
                 r = compute_send_broken(service, job, r);
         if (r < 0)
                 log_debug("The answer to a job of pid %d is lost: %s", job->client, strerror(-r));
