@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""A NATS server on the loopback, and a client that speaks its protocol by itself."""
+"""A NATS server on the loopback, a client that speaks its protocol by itself, and a service that uses one."""
 
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
-from client import SOON, wait_for
+from client import SLOW, SOON, wait_for
 from muster import free_port
 
 
@@ -166,3 +168,30 @@ class Client:
 
     def close(self):
         self.sock.close()
+
+
+# ---- A service of tests/modules/broker.c that uses one ----
+
+
+def config(server, **more):
+    values = {"muster.module": "broker", "broker.url": server.url, "worker.workers": 1}
+    return {**values, **{key.replace("__", "."): value for key, value in more.items()}}
+
+
+def client_of(server, **keywords):
+    return server.client(**keywords).subscribe("reply")
+
+
+def answering(client, within=SOON):
+    """Waits until the application's subscriptions are there."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            return client.ask("pid", within=0.2 * SLOW)
+        except TimeoutError:
+            assert time.monotonic() < deadline, "the application does not answer"
+
+
+def broker_line(muster):
+    line = re.search(r"^ *Broker: (.*)$", muster.ctl("status").stdout, re.MULTILINE)
+    return line[1] if line else None

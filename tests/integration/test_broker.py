@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import pytest
 
 import nats
 from client import SLOW, SOON, wait_for
 from muster import build_dir
+from nats import answering, broker_line, client_of, config
 
 CONNECTED = r"Connected to the broker nats://127\.0\.0\.1:\d+"
 
@@ -33,30 +33,6 @@ def server(directory):
     yield make
     for each in servers:
         each.close()
-
-
-def config(server, **more):
-    values = {"muster.module": "broker", "broker.url": server.url, "worker.workers": 1}
-    return {**values, **{key.replace("__", "."): value for key, value in more.items()}}
-
-
-def client_of(server, **keywords):
-    return server.client(**keywords).subscribe("reply")
-
-
-def answering(client, within=SOON):
-    """Waits until the application's subscriptions are there."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return client.ask("pid", within=0.2 * SLOW)
-        except TimeoutError:
-            assert time.monotonic() < deadline, "the application does not answer"
-
-
-def broker_line(muster):
-    line = re.search(r"^ *Broker: (.*)$", muster.ctl("status").stdout, re.MULTILINE)
-    return line[1] if line else None
 
 
 def test_messages_are_delivered_and_published(service, server):
